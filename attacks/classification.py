@@ -1,0 +1,95 @@
+r"""Attacks on a classifier: the loss, the one call `attack(model, x, y, epsilon)`, and what "fooled" means."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from attacks.balls import Pictures
+from attacks.gradient import Loss, fgsm, pgd
+from attacks.perturbation import Perturbation, to_8bit
+
+Model = Callable[[Pictures], Float[Tensor, "batch classes"]]
+Labels = Int[Tensor, " batch"]
+
+ATTACKS: dict[str, Callable[..., Perturbation]] = {"fgsm": fgsm, "pgd": pgd}
+
+
+def cross_entropy(model: Model, y: Labels | None) -> Loss:
+    r"""The loss of the lecture, $J(\theta, x, y) = -\log p_\theta(y \mid x)$, as a function of the pictures alone.
+
+    Without `y`, the class that the network itself names is taken for the truth.
+
+    The softmax is taken in float64: in float32 a network that is sure of itself ($p = 1$ after rounding) has a
+    gradient of exactly zero, and an attack would fail in silence.
+    """
+
+    def loss(x: Pictures) -> Float[Tensor, " batch"]:
+        z = model(x).double()
+        return F.cross_entropy(z, z.argmax(1) if y is None else y, reduction="none").float()
+
+    return loss
+
+
+def attack(
+    model: Model,
+    x: Pictures,
+    y: Labels,
+    epsilon: float,
+    *,
+    method: str = "fgsm",
+    targeted: bool = False,
+    **options: Any,
+) -> Perturbation:
+    """Attack a classifier within `epsilon` pixels of `x`; the door through which every page and command line goes.
+
+    Args:
+        model: pictures in [0, 1] to logits; its normalisation is inside it.
+        y: the true classes, or with `targeted` the wanted ones.
+        method: a name in `ATTACKS`; `options` are handed to it.
+
+    Raises ValueError for an unknown method, bad pixels or epsilon, and for a model that gives probabilities.
+    """
+    if method not in ATTACKS:
+        raise ValueError(f"There is no attack called {method!r}; there are {', '.join(ATTACKS)}.")
+    with evaluation(model):
+        return ATTACKS[method](cross_entropy(logits_of(model), y), x, epsilon, targeted=targeted, **options)
+
+
+def logits_of(model: Model) -> Model:
+    """The model, refusing to go on if it hands out probabilities: a softmax on a softmax hides the gradient."""
+
+    def checked(x: Pictures) -> Float[Tensor, "batch classes"]:
+        logits = model(x)
+        if (logits >= 0).all() and torch.allclose(logits.sum(1), torch.ones(len(logits)), atol=1e-4):
+            raise ValueError("The model gives probabilities; an attack needs its logits, before the softmax.")
+        return logits
+
+    return checked
+
+
+@contextmanager
+def evaluation(model: Model) -> Iterator[None]:
+    """Batch norm and dropout as in use, not as in training; every module's mode is put back at the end."""
+    training = [module for module in model.modules() if module.training] if isinstance(model, nn.Module) else []
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def fooled(
+    model: Model, perturbation: Perturbation, y: Labels, *, target: Labels | None = None
+) -> Bool[Tensor, " batch"]:
+    """True where the clean picture was classified as `y` and the 8-bit adversarial one is not (or is as `target`)."""
+    with evaluation(model), torch.no_grad():
+        before = model(to_8bit(perturbation.clean)).argmax(1)
+        after = model(perturbation.adversarial).argmax(1)
+    return (before == y) & (after != y if target is None else after == target)

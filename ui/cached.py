@@ -1,0 +1,132 @@
+"""Everything the server keeps: networks, and what was computed for a picture. The only `st.cache_*` of the app.
+
+Results are keyed by digests and small values, never by arrays (Streamlit hashes a large array by a sample, so that a
+one-pixel attack would be given the clean answer). All of it is shared by all visitors, so nothing here is changed in
+place but `Sweep`, whose parts are each set once. One semaphore lets one network work at a time: on two cores, two
+networks at once are slower than one after the other.
+"""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import streamlit as st
+import torch
+
+from attacks.axis import (
+    COARSE,
+    FINE,
+    Axis,
+    LogitView,
+    close_up,
+    first_real_epsilon,
+    gradient_axis,
+    logit_view,
+    noise_answers,
+    noise_axis,
+    refine,
+)
+from attacks.perturbation import Perturbation
+from models import zoo
+from models.classifier import Classifier
+from models.picture import Picture, from_pixels, png, read_picture, to_pixels
+
+inference = threading.Semaphore(1)
+
+CHUNK = 13  # pictures in one forward pass of the fine axis: the semaphore is free in between
+DRAWS = 8  # random patterns beside the attack's
+SEED = 1
+
+
+@st.cache_resource(max_entries=3, show_spinner="Loading the network and its weights …")
+def classifier(name: str) -> Classifier:
+    """The network of this name. Raises `zoo.WeightsUnavailableError`, which is not kept, so that a later try may succeed."""
+    return zoo.load(name)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a visitor asks on the page "Fool a classifier", in values that can be kept as a key."""
+
+    network: str
+    digest: str
+    y: int | None
+    target: int | None
+
+
+@dataclass
+class Sweep:
+    """The ε axis of one question as far as it is computed: coarse, then every step, then noise for comparison."""
+
+    question: Question
+    axis: Axis
+    real_epsilon: float | None = None
+    noise: Axis | None = None
+    close: Axis | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def complete(self) -> bool:
+        return self.close is not None
+
+    def finish(self) -> Iterator[float]:
+        """Compute what is missing, telling after each part how much of it is done, from 0 to 1."""
+        with self._lock:
+            if self.complete:
+                return
+            model = classifier(self.question.network)
+            missing = [n for n in FINE if n not in self.axis.steps]
+            for start in range(0, len(missing), CHUNK):
+                with inference:
+                    wanted = sorted({*self.axis.steps, *missing[start : start + CHUNK]})
+                    self.axis = refine(model, self.axis, wanted)
+                yield len(self.axis.steps) / (2 * len(FINE))
+            with inference:
+                self.real_epsilon = first_real_epsilon(model, self.axis)
+            with inference:
+                self.noise = noise_axis(model, self.axis, SEED, COARSE)
+            with inference:
+                self.close = close_up(model, self.axis)
+            yield 1.0
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def sweep(question: Question, _picture: Picture) -> Sweep:
+    """The ε axis of a question, its coarse steps computed: one backward pass and one batched forward pass."""
+    model = classifier(question.network)
+    with inference:
+        return Sweep(
+            question, gradient_axis(model, to_pixels(_picture, model.size), question.y, question.target, COARSE)
+        )
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What the server knows at one ε, after the release of the slider.
+
+    `after_file` is the class of the adversarial picture once it was written as PNG, read again and asked again; `fooled`
+    is decided by it. `noise` is what the network says of random patterns of the same size.
+    """
+
+    perturbation: Perturbation
+    png: bytes
+    after_file: int
+    fooled: bool
+    noise: tuple[int, ...]
+    views: tuple[LogitView, LogitView]
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def moment(question: Question, n: int, _sweep: Sweep) -> Moment:
+    """Everything about step `n` of a finished sweep."""
+    axis, model = _sweep.axis, classifier(question.network)
+    perturbation = axis.perturbation(n)
+    file = png(from_pixels(perturbation.adversarial))
+    with inference, torch.no_grad():
+        after_file = int(model(to_pixels(read_picture(file, "adversarial.png"), model.size)).argmax())
+    with inference:
+        noise = noise_answers(model, axis, n, DRAWS, SEED)
+    with inference:
+        views = (logit_view(model, axis, n, axis.y), logit_view(model, axis, n, axis.rival(n)))
+    fooled = axis.clean_right and axis.counts(after_file)
+    return Moment(perturbation, file, after_file, fooled, tuple(noise.tolist()), views)

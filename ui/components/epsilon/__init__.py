@@ -1,0 +1,93 @@
+r"""The ε slider: original, η and adversarial side by side, composed in the browser for every frame of a drag.
+
+The server sends the picture, the signs and the network's answers at every step once. After that the browser computes
+$\mathrm{clip}(x + n\,\mathrm{sign})$ on bytes, exactly as the server does, and asks nobody. On release the server learns n.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from torch import Tensor
+
+from attacks.axis import FINE, Axis
+from models.picture import from_pixels
+
+HERE = Path(__file__).parent
+TOP = 5  # bars before and after
+
+_component = st.components.v2.component(
+    "epsilon",
+    html=(HERE / "epsilon.html").read_text(encoding="utf-8"),
+    css=(HERE / "epsilon.css").read_text(encoding="utf-8"),
+    js=(HERE / "epsilon.js").read_text(encoding="utf-8"),
+)
+
+
+@dataclass(frozen=True)
+class Released:
+    """What the visitor did: the step the slider was left at, and the pixel clicked (row, column), None before a click."""
+
+    n: int
+    pixel: tuple[int, int] | None
+
+
+def epsilon_slider(axis: Axis, categories: tuple[str, ...], n: int, verdicts: list[str], key: str) -> Released:
+    """Show the slider at step `n`; `verdicts` are the sentences for the steps of `axis`."""
+    result = _component(
+        key=key,
+        data=pack(header(axis, categories, n, verdicts), from_pixels(axis.x).tobytes(), packed_signs(axis.d)),
+        default={"n": n, "pixel": None},
+        on_n_change=lambda: None,
+        on_pixel_change=lambda: None,
+    )
+    return Released(whole_step(result.n, n), valid_pixel(result.pixel, axis.x.shape[-1]))
+
+
+def header(axis: Axis, categories: tuple[str, ...], n: int, verdicts: list[str]) -> dict[str, Any]:
+    """The answers by step, small enough to travel as JSON: 33 steps are about 10 kB."""
+    likeliest, classes = axis.probabilities.topk(TOP)
+    return {
+        "size": axis.x.shape[-1],
+        "n": n,
+        "last": FINE[-1],
+        "complete": axis.steps == FINE,
+        "steps": axis.steps,
+        "truth": categories[axis.y],
+        "target": None if axis.target is None else categories[axis.target],
+        "bars": [
+            [[categories[k], round(p, 5)] for k, p in zip(names, values, strict=True)]
+            for names, values in zip(classes.tolist(), likeliest.tolist(), strict=True)
+        ],
+        "fooled": axis.fooled,
+        "cleanRight": axis.clean_right,
+        "verdicts": verdicts,
+    }
+
+
+def pack(head: dict[str, Any], *arrays: bytes) -> bytes:
+    """One block of bytes: the length of the header (4 bytes, little-endian), the header as JSON, the arrays."""
+    text = json.dumps(head, ensure_ascii=False).encode()
+    return len(text).to_bytes(4, "little") + text + b"".join(arrays)
+
+
+def packed_signs(d: Tensor) -> bytes:
+    """Signs −1, 0, 1 in two bits each, the lowest bits first, row by row, red, green and blue of each pixel."""
+    two_bits = (d[0].permute(1, 2, 0) + 1).byte().numpy().ravel()
+    four = np.pad(two_bits, (0, -len(two_bits) % 4)).reshape(-1, 4)
+    return (four << np.array([0, 2, 4, 6], dtype=np.uint8)).sum(1, dtype=np.uint8).tobytes()
+
+
+def whole_step(value: object, otherwise: int) -> int:
+    """The browser's word is only its word: anything but a whole step on the axis falls back."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value in FINE else otherwise
+
+
+def valid_pixel(value: object, size: int) -> tuple[int, int] | None:
+    """(row, column) if both lie inside the picture."""
+    if isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(v, int) and 0 <= v < size for v in value):
+        return value[0], value[1]
+    return None

@@ -1,0 +1,285 @@
+"""What the page "Fool a classifier" says and computes around its figure."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+import torch
+
+from attacks.axis import FINE, Axis, linear_until
+from models import zoo
+from models.picture import Picture, describe_fit, from_pixels, gallery, gallery_picture, png
+from ui import cached, controls
+from ui.cached import Moment, Question, Sweep
+from ui.components.epsilon import Released
+from ui.lecture import Download
+
+FIRST_STEP = 1  # the lecture's 1/256 is one step of an 8-bit picture, 1/255
+EPSILON = "eps"  # the step in the link
+
+OWN_ANSWER = "the network's own answer"
+UNTARGETED = "anything else (untargeted)"
+TRUTH_HELP = (
+    "“Fooled” needs the clean picture to be right. Without your label, what the network says of the clean picture is taken "
+    "for the truth; with one, your word counts. Type to search the 1,000 classes."
+)
+TARGET_HELP = "Untargeted: away from the true class. Or choose the class that the network shall see. Type to search."
+CURVE_ALT = "The probability of the true class and of its rival against epsilon from 0 to 32/255"
+LOSS_ALT = "The loss of the network and its linear prediction against epsilon from 0 to 32/255"
+FIRST_STEP_ALT = "The same two curves from 0 to 1/255, in pictures that are not rounded"
+WEIGHTS_VIEW = (
+    "The lecture's $w^\\top\\tilde x = w^\\top x + w^\\top\\eta$, for the true class and its rival: $w = \\nabla_x z_k(x)$ are the "
+    "weights of the network's linear part at this picture. Many tiny $\\eta_i$, all with the sign of their weight, add up."
+)
+
+
+def _whole_step(text: str) -> bool:
+    return text.isdecimal() and int(text) in FINE
+
+
+LINK = {
+    EPSILON: _whole_step,
+    "network": lambda title: title in map(controls.network_title, zoo.names()),
+    "source": lambda name: name in controls.SOURCES,
+    "gallery": lambda title: title in {entry.title for entry in gallery().values()},
+    "truth": lambda name: name in (OWN_ANSWER, *zoo.imagenet_categories()),
+    "target": lambda name: name in (UNTARGETED, *zoo.imagenet_categories()),
+}
+
+
+def step_in_link() -> int:
+    """The step that the address names, or the lecture's."""
+    text = st.query_params.get(EPSILON, "")
+    return int(text) if _whole_step(text) else FIRST_STEP
+
+
+def put_step_in_link(n: int) -> None:
+    """The address follows the slider, so that it can be sent."""
+    if st.query_params.get(EPSILON) != str(n):
+        st.query_params[EPSILON] = str(n)
+
+
+def first_screen() -> None:
+    """Compute what a first visitor sees, so that nobody waits for it."""
+    picture = gallery_picture(next(iter(gallery())))
+    question = Question(zoo.EMBEDDED, picture.digest, None, None)
+    sweep = cached.sweep(question, picture)
+    for _ in sweep.finish():
+        pass
+    cached.moment(question, FIRST_STEP, sweep)
+
+
+def verdicts(axis: Axis, names: tuple[str, ...]) -> list[str]:
+    """One sentence for each step of the axis: what the network says, and whether that is fooling."""
+    return [_verdict(axis, names, at) for at in range(len(axis.steps))]
+
+
+def _verdict(axis: Axis, names: tuple[str, ...], at: int) -> str:
+    answer, n = axis.answers[at], axis.steps[at]
+    says = f"“{names[answer]}” with {float(axis.probabilities[at, answer]):.1%}"
+    if not axis.clean_right:
+        return (
+            f"The network says {says}. It called the clean picture “{names[axis.answers[0]]}”, not “{names[axis.y]}”: "
+            "wrong before any attack, so nothing here counts as fooled."
+        )
+    if axis.target == axis.y:
+        return f"The network says {says}. The target is the class the picture has already: choose another."
+    if not axis.grad.any():
+        return f"The network says {says}. The gradient is exactly zero: this attack cannot move, which proves no robustness."
+    if axis.fooled[at]:
+        return f"Fooled: with every pixel moved by at most {n}/255 the network says {says}."
+    return f"The network says {says}." + (" Not fooled at this ε." if n else " No attack yet.")
+
+
+def flip_sentence(sweep: Sweep) -> str:
+    """Where along the axis the answer first turns, as a whole step and as a real number."""
+    first = sweep.axis.first_fooled
+    if first is None or sweep.real_epsilon is None:
+        return "No step up to 32/255 fools the network on this picture."
+    real = f"{255 * sweep.real_epsilon:.2f}/255"
+    return f"First fooled at the whole step **{first}/255**; by bisection, without rounding, at **ε = {real}**."
+
+
+def linear_range(sweep: Sweep) -> float:
+    """The last step up to which the linear prediction is good to 10 %: from the close-up if it ends inside the first step."""
+    assert sweep.close is not None
+    inside = linear_until(sweep.close)
+    return inside if inside < 1 else linear_until(sweep.axis)
+
+
+def linear_sentence(sweep: Sweep) -> str:
+    """How far the lecture's linear argument carries on this picture."""
+    grad = sweep.axis.grad
+    norm = float(grad.abs().sum())
+    return (
+        f"‖∇ₓJ‖₁ = {norm:,.0f} over {grad.numel():,} pixel values: each of them counts for little, together they move the "
+        f"linear prediction by {norm / 255:.2f} nats a step. The network follows it to within 10 % up to "
+        f"**ε = {linear_range(sweep):.2f}/255** (shaded)."
+    )
+
+
+def noise_sentence(now: Moment, axis: Axis, n: int) -> str:
+    """The control experiment at this step."""
+    turned = sum(answer != axis.answers[0] for answer in now.noise)
+    share = f"**{turned} of {len(now.noise)}**"
+    return f"Random ±{n}/255 noise, the same budget without the gradient: {share} patterns change the answer."
+
+
+def logit_table(now: Moment, names: tuple[str, ...]) -> pd.DataFrame:
+    r"""$w^\top x$, $w^\top\eta$ and what came of it, for the true class and its rival."""
+    return pd.DataFrame(
+        {
+            "class k": [names[view.k] for view in now.views],
+            "z_k(x)": [view.clean for view in now.views],
+            "wᵀη": [view.w_eta for view in now.views],
+            "z_k(x) + wᵀη": [view.predicted for view in now.views],
+            "z_k(x + η), the network": [view.attacked for view in now.views],
+            "ε‖w‖₁, the most": [view.bound for view in now.views],
+        }
+    ).round(3)
+
+
+def pixel_table(axis: Axis, n: int, pixel: tuple[int, int]) -> pd.DataFrame:
+    """The formula for one pixel: every column is a step of it, in 255ths, one row a colour channel."""
+    row, column = pixel
+    x, d, grad = (tensor[0, :, row, column] for tensor in (axis.x, axis.d, axis.grad))
+    moved = x * 255 + n * d
+    return pd.DataFrame(
+        {
+            "channel": ["red", "green", "blue"],
+            "x": (x * 255).round().int(),
+            "∇ₓJ": grad,
+            "sign": d.int(),
+            "η = ε·sign": (n * d).int(),
+            "x + η": moved.round().int(),
+            "x̃ = clip": moved.clamp(0, 255).round().int(),
+        }
+    )
+
+
+def axis_table(axis: Axis, names: tuple[str, ...]) -> pd.DataFrame:
+    """The whole axis, a row a step: for the spreadsheet."""
+    return pd.DataFrame(
+        {
+            "epsilon_255ths": axis.steps,
+            "answer": [names[k] for k in axis.answers],
+            "p_answer": axis.probabilities.amax(1),
+            "p_truth": axis.probabilities[:, axis.y],
+            "loss": axis.loss,
+            "linear_loss": axis.linear_loss,
+            "fooled": axis.fooled,
+        }
+    )
+
+
+def about_picture(picture: Picture, axis: Axis) -> str:
+    """What was done to the file before the network saw it, at which size the attack holds, and whom to thank."""
+    done = " ".join(f"{what[0].upper()}{what[1:].rstrip('.')}." for what in picture.done)
+    size = axis.x.shape[-1]
+    return f"{describe_fit(picture, size)} {done} The attack is on this {size}×{size} picture. {picture.credit}"
+
+
+def measures(now: Moment) -> None:
+    """The size of the change, measured on the 8-bit picture, and the check of the file."""
+    change = now.perturbation
+    for column, (label, value, help) in zip(
+        st.columns(5),
+        [
+            ("L∞", f"{float(change.linf) * 255:.0f}/255", "The largest change of any value"),
+            ("L2", f"{float(change.l2):.3f}", "The length of η, in pixels of [0, 1]"),
+            ("PSNR", f"{float(change.psnr):.1f} dB", "Peak signal-to-noise ratio; over 40 dB is hard to see"),
+            ("SSIM", f"{float(change.ssim):.4f}", "Structural similarity: 1 is the same picture"),
+            (
+                "As a PNG file",
+                "fooled" if now.fooled else "not fooled",
+                "Saved as PNG, read again, and the network asked again",
+            ),
+        ],
+        strict=True,
+    ):
+        column.metric(label, value, help=help)
+
+
+def probability_curves(sweep: Sweep, names: tuple[str, ...], n: int) -> dict[str, Any]:
+    """What `figures.fool.probabilities` draws at step `n` of a finished sweep."""
+    axis, noise = sweep.axis, sweep.noise
+    assert noise is not None
+    rival = axis.rival(n)
+    return {
+        "steps": axis.steps,
+        "p_truth": axis.probabilities[:, axis.y].tolist(),
+        "p_rival": axis.probabilities[:, rival].tolist(),
+        "noise_steps": noise.steps,
+        "p_noise": noise.probabilities[:, axis.y].tolist(),
+        "truth": names[axis.y],
+        "rival": names[rival],
+        "n": n,
+        "first_fooled": None if sweep.real_epsilon is None else 255 * sweep.real_epsilon,
+    }
+
+
+def loss_curves(sweep: Sweep, n: int) -> dict[str, Any]:
+    """What `figures.fool.losses` draws at step `n` of a finished sweep."""
+    axis, noise = sweep.axis, sweep.noise
+    assert noise is not None
+    return {
+        "steps": axis.steps,
+        "loss": axis.loss.tolist(),
+        "linear": axis.linear_loss.tolist(),
+        "noise_steps": noise.steps,
+        "noise_loss": noise.loss.tolist(),
+        "n": n,
+        "linear_until": linear_range(sweep),
+    }
+
+
+def first_step_curves(sweep: Sweep) -> dict[str, Any]:
+    """What `figures.fool.first_step` draws of a finished sweep."""
+    close = sweep.close
+    assert close is not None
+    return {
+        "steps": close.steps,
+        "loss": close.loss.tolist(),
+        "linear": close.linear_loss.tolist(),
+        "linear_until": linear_range(sweep),
+    }
+
+
+def steepest_pixel(axis: Axis) -> tuple[int, int]:
+    """Row and column of the pixel that the loss depends on most."""
+    row, column = divmod(int(axis.grad[0].abs().sum(0).argmax()), axis.x.shape[-1])
+    return row, column
+
+
+def pixel_caption(pixel: tuple[int, int], released: Released) -> str:
+    """Which pixel the table is about."""
+    which = (
+        "the pixel you clicked" if released.pixel else "the pixel the loss depends on most; click a picture for another"
+    )
+    return (
+        f"Row {pixel[0]}, column {pixel[1]}: {which}. Pixels in 255ths, ε = {released.n}/255. On the 8-bit grid the smallest "
+        "step is 1/255; the lecture's 1/256 would be rounded to it."
+    )
+
+
+def downloads(name: str, axis: Axis, now: Moment, names: tuple[str, ...], n: int) -> list[Download]:
+    """The pictures at the network's size, without loss, and the numbers of the whole axis."""
+    stem = name.rsplit(".", 1)[0]
+    factor = 127 // n if n else 0
+    eta = axis.d[0].permute(1, 2, 0) * n * factor + 128
+    return [
+        Download("Adversarial PNG", now.png, f"{stem}-adversarial-{n}.png", "image/png"),
+        Download("Original PNG", png(from_pixels(axis.x)), f"{stem}-original.png", "image/png"),
+        Download(
+            f"η × {factor} PNG", png(eta.to(torch.uint8).numpy()), f"{stem}-eta-{n}-times-{factor}.png", "image/png"
+        ),
+        Download(
+            "Numbers CSV", axis_table(axis, names).to_csv(index=False).encode(), f"{stem}-epsilon-axis.csv", "text/csv"
+        ),
+    ]
+
+
+def model_card(card: Any) -> None:
+    """A model card as a table: every field that is known."""
+    rows = {key: value for key, value in vars(card).items() if value not in ("", {})}
+    st.table(pd.DataFrame({"": [str(value) for value in rows.values()]}, index=list(rows)))

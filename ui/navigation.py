@@ -1,0 +1,36 @@
+"""The table of pages: chapter, file name (which is the URL), title, what of the lecture it shows. Order is the menu's."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).parent.parent / "pages"
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page: `name` is the file in `pages/`, `lecture` the ids of the systems it shows, `claim` what it lets one see."""
+
+    name: str
+    title: str
+    icon: str
+    lecture: str = ""
+    claim: str = ""
+    default: bool = False
+
+    @property
+    def file(self) -> Path:
+        return FOLDER / f"{self.name}.py"
+
+
+FOOL = Page(
+    "fool",
+    "Fool a classifier",
+    ":material/visibility_off:",
+    lecture="B1",
+    claim="A change of 1/255 in every pixel, too small to see, changes what a network is sure it sees.",
+)
+
+PAGES: dict[str, list[Page]] = {
+    "": [Page("home", "Attend & Attack", ":material/home:", default=True)],
+    "Adversarial learning": [FOOL],
+}

@@ -1,0 +1,40 @@
+"""The server's life: everything slow is done before the first visitor, and memory is tidied on a timer.
+
+Streamlit collects garbage after every rerun, which stops all visitors at once (170–360 ms with torch in the process).
+`.streamlit/config.toml` turns that off; here the objects of the start are frozen and the rest collected every ten seconds.
+"""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+TIDY = 10  # seconds between collections
+
+
+@asynccontextmanager
+async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
+    """Warm up, serve, and stop the timer at the end."""
+    await asyncio.to_thread(warm_up)
+    gc.collect()
+    gc.freeze()
+    timer = asyncio.create_task(tidy())
+    yield {}
+    timer.cancel()
+    with suppress(asyncio.CancelledError):
+        await timer
+
+
+async def tidy() -> None:
+    """Collect garbage every `TIDY` seconds."""
+    while True:
+        await asyncio.sleep(TIDY)
+        gc.collect()
+
+
+def warm_up() -> None:
+    """Import torch, load the embedded network, and compute what the first screen shows."""
+    from ui.fool import first_screen
+
+    first_screen()
