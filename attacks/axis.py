@@ -101,7 +101,7 @@ class Axis:
 
 
 def gradient_axis(
-    model: Model, x: Picture, y: int | None = None, target: int | None = None, steps: Sequence[int] = FINE
+    model: Model, x: Picture, y: int | None = None, target: int | None = None, steps: Sequence[float] = FINE
 ) -> Axis:
     r"""FGSM at every step: $d = \mathrm{sign}(\nabla_x J(\theta, x, y))$, or $-\mathrm{sign}(\nabla_x J(\theta, x, target))$.
 
@@ -119,13 +119,13 @@ def gradient_axis(
     return Axis(x, d, tuple(steps), logits, int(logits[0].argmax()) if y is None else y, target, grad)
 
 
-def noise_axis(model: Model, axis: Axis, seed: int, steps: Sequence[int] = FINE) -> Axis:
+def noise_axis(model: Model, axis: Axis, seed: int, steps: Sequence[float] = FINE) -> Axis:
     r"""The same budget spent on a random direction: every value of $d$ is −1 or 1 by the toss of a coin."""
     d = torch.randint(0, 2, axis.x.shape, generator=torch.Generator().manual_seed(seed)) * 2.0 - 1
     return replace(axis, d=d, steps=tuple(steps), logits=ask(model, axis.x, d, steps))
 
 
-def refine(model: Model, axis: Axis, steps: Sequence[int] = FINE) -> Axis:
+def refine(model: Model, axis: Axis, steps: Sequence[float] = FINE) -> Axis:
     """The axis with every one of `steps` answered, asking only what was not asked before."""
     known = dict(zip(axis.steps, axis.logits, strict=True))
     missing = [n for n in steps if n not in known]

@@ -63,37 +63,38 @@ def fold_batch_norm(network: nn.Module) -> int:
     A network that cannot be traced (its path depends on its input) is left as it is.
     """
     pairs = _convolutions_before_norms(network)
-    for convolution, norm in pairs:
-        conv, bn = network.get_submodule(convolution), network.get_submodule(norm)
+    for conv, bn, name in pairs:
+        mean, variance = bn.running_mean, bn.running_var
+        assert mean is not None
+        assert variance is not None
         conv.weight, conv.bias = fuse_conv_bn_weights(
-            conv.weight, conv.bias, bn.running_mean, bn.running_var, bn.eps, bn.weight, bn.bias
+            conv.weight, conv.bias, mean, variance, bn.eps, bn.weight, bn.bias
         )
-        parent, _, name = norm.rpartition(".")
+        parent, _, last = name.rpartition(".")
         after = nn.Sequential(bn.drop, bn.act) if isinstance(bn, BatchNormAct2d) else nn.Identity()
-        setattr(network.get_submodule(parent), name, after)
+        setattr(network.get_submodule(parent), last, after)
     return len(pairs)
 
 
 class _Tracer(fx.Tracer):
-    """Records which layer follows which, without looking into timm's batch norm with activation."""
+    """Records which layer follows which, without looking into timm's convolutions and batch norms with activation."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, nn.Conv2d | BatchNormAct2d) or super().is_leaf_module(m, module_qualified_name)
 
 
-def _convolutions_before_norms(network: nn.Module) -> list[tuple[str, str]]:
-    """The names of every convolution and the batch norm that alone reads its result."""
+def _convolutions_before_norms(network: nn.Module) -> list[tuple[nn.Conv2d, nn.BatchNorm2d, str]]:
+    """Every convolution whose result one batch norm alone reads, that batch norm, and its name in the network."""
     try:
         nodes = _Tracer().trace(network).nodes
     except (TypeError, ValueError, RuntimeError, AttributeError, fx.proxy.TraceError):
         return []
     modules = dict(network.named_modules())
-    calls = [node for node in nodes if node.op == "call_module"]
-    return [
-        (node.args[0].target, node.target)
-        for node in calls
-        if isinstance(modules[node.target], nn.BatchNorm2d)
-        and node.args[0].op == "call_module"
-        and isinstance(modules[node.args[0].target], nn.Conv2d)
-        and len(node.args[0].users) == 1
-    ]
+    found = []
+    for node in nodes:
+        before = node.args[0] if node.op == "call_module" and node.args else None
+        if isinstance(before, fx.Node) and before.op == "call_module" and len(before.users) == 1:
+            conv, bn = modules[str(before.target)], modules[str(node.target)]
+            if isinstance(conv, nn.Conv2d) and isinstance(bn, nn.BatchNorm2d) and bn.track_running_stats:
+                found.append((conv, bn, str(node.target)))
+    return found

@@ -26,15 +26,17 @@ class Shown:
 def choose() -> tuple[cached.Question, Picture] | None:
     """The four controls."""
     lecture.words_for_bad_link(words.LINK)
-    left, middle, right, far = st.columns([2.2, 1, 1, 1], vertical_alignment="top")
-    with left:
-        picture = controls.picture()
-    with middle:
+    columns = st.columns([1.35, 1.1, 0.9, 1, 1])
+    with columns[0]:
+        source = controls.source()
+    with columns[1]:
+        picture = controls.picture(source)
+    with columns[2]:
         network = controls.network()
     names = cached.classifier(network).categories
-    with right:
+    with columns[3]:
         y = controls.category("True class", words.OWN_ANSWER, names, "truth", words.TRUTH_HELP)
-    with far:
+    with columns[4]:
         target = controls.category("Make it say", words.UNTARGETED, names, "target", words.TARGET_HELP)
     if picture is None:
         return None
@@ -44,10 +46,12 @@ def choose() -> tuple[cached.Question, Picture] | None:
 def figure(choice: tuple[cached.Question, Picture]) -> Shown:
     """The slider. Its coarse steps are there at once; the others follow while one can already drag."""
     question, picture = choice
-    sweep = cached.sweep(question, picture)
+    with st.spinner("Asking the network …"):
+        sweep = cached.sweep(question, picture)
     names = cached.classifier(question.network).categories
-    released = epsilon_slider(sweep.axis, names, words.step_in_link(), words.verdicts(sweep.axis, names), key="epsilon")
-    words.put_step_in_link(released.n)
+    verdicts = words.verdicts(sweep.axis, names)
+    released = epsilon_slider(sweep.axis, names, verdicts, start=words.start_in_link(), key="epsilon")
+    words.put_in_link(released)
     if not sweep.complete:
         bar = st.progress(0.0, "Asking the network about every ε …")
         for done in sweep.finish():

@@ -38,7 +38,7 @@ DRAWS = 8  # random patterns beside the attack's
 SEED = 1
 
 
-@st.cache_resource(max_entries=3, show_spinner="Loading the network and its weights …")
+@st.cache_resource(max_entries=3, show_spinner=False)
 def classifier(name: str) -> Classifier:
     """The network of this name. Raises `zoo.WeightsUnavailableError`, which is not kept, so that a later try may succeed."""
     return zoo.load(name)
@@ -90,7 +90,7 @@ class Sweep:
             yield 1.0
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@st.cache_resource(max_entries=48, show_spinner=False)
 def sweep(question: Question, _picture: Picture) -> Sweep:
     """The ε axis of a question, its coarse steps computed: one backward pass and one batched forward pass."""
     model = classifier(question.network)
@@ -116,7 +116,7 @@ class Moment:
     views: tuple[LogitView, LogitView]
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
+@st.cache_resource(max_entries=96, show_spinner=False)
 def moment(question: Question, n: int, _sweep: Sweep) -> Moment:
     """Everything about step `n` of a finished sweep."""
     axis, model = _sweep.axis, classifier(question.network)

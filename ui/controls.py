@@ -1,5 +1,7 @@
 """The widgets that pages share: network, picture, class. Each is in the link; what comes from a browser is checked again."""
 
+from typing import Any
+
 import streamlit as st
 
 from models import zoo
@@ -26,25 +28,29 @@ def network() -> str:
         help="The first comes with the app. The others are torchvision's; their weights are fetched when first chosen.",
     )
     try:
-        cached.classifier(name)
+        with st.spinner("Loading the network and its weights …"):
+            cached.classifier(name)
     except zoo.WeightsUnavailableError as error:
         st.warning(f"{error} {zoo.card(zoo.EMBEDDED).title} stays.")
         return zoo.EMBEDDED
     return name
 
 
-def picture() -> Picture | None:
-    """The picture to attack: from the gallery, a file or the camera. None, with a word, while there is none."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        source = st.segmented_control(
-            "Picture", SOURCES, default=SOURCES[0], required=True, key="source", bind="query-params"
-        )
-        with st.container(width=260):
-            if source == "Upload":
-                return _own(st.file_uploader("Your photo", max_upload_size=MEGABYTES, key="file"))
-            if source == "Camera":
-                return _own(st.camera_input("Take a photo", key="camera"))
-            return _from_gallery()
+def source() -> str:
+    """Where the picture comes from, one of `SOURCES`."""
+    chosen = st.segmented_control(
+        "Picture from", SOURCES, default=SOURCES[0], required=True, key="source", bind="query-params"
+    )
+    return chosen or SOURCES[0]
+
+
+def picture(source: str) -> Picture | None:
+    """The picture to attack. None, with a word, while a visitor has not given one."""
+    if source == "Upload":
+        return _own(st.file_uploader("Your photo", max_upload_size=MEGABYTES, key="file"))
+    if source == "Camera":
+        return _own(st.camera_input("Take a photo", key="camera"))
+    return _from_gallery()
 
 
 def _from_gallery() -> Picture:
@@ -59,17 +65,29 @@ def _from_gallery() -> Picture:
     return gallery_picture(key)
 
 
-def _own(upload) -> Picture | None:
-    """Read a visitor's file. After one that cannot be read, the last good one stays."""
+def _own(upload: Any) -> Picture | None:
+    """A visitor's own picture, read once. After a file that cannot be read, the last good picture stays."""
     if upload is not None:
-        try:
-            st.session_state["own_picture"] = read_picture(upload.getvalue(), upload.name)
-        except PictureError as error:
-            st.error(f"{upload.name}: {error}")
+        error = _read_once(upload)
+        if error:
+            st.error(error, icon=":material/broken_image:")
     own = st.session_state.get("own_picture")
     if own is None:
         st.info("Drop a photo here, or choose one from the gallery.", icon=":material/add_photo_alternate:")
     return own
+
+
+def _read_once(upload: Any) -> str:
+    """Keep the picture of a new file for the session. Returns the sentence about a file that cannot be read, or ""."""
+    file, error = st.session_state.get("own_file", (None, ""))
+    if file != upload.file_id:
+        error = ""
+        try:
+            st.session_state["own_picture"] = read_picture(upload.getvalue(), upload.name)
+        except PictureError as refusal:
+            error = str(refusal)
+        st.session_state["own_file"] = (upload.file_id, error)
+    return error
 
 
 def category(label: str, otherwise: str, categories: tuple[str, ...], key: str, help: str) -> int | None:

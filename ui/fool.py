@@ -1,5 +1,6 @@
 """What the page "Fool a classifier" says and computes around its figure."""
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -7,6 +8,7 @@ import streamlit as st
 import torch
 
 from attacks.axis import FINE, Axis, linear_until
+from figures import fool as figures
 from models import zoo
 from models.picture import Picture, describe_fit, from_pixels, gallery, gallery_picture, png
 from ui import cached, controls
@@ -15,10 +17,10 @@ from ui.components.epsilon import Released
 from ui.lecture import Download
 
 FIRST_STEP = 1  # the lecture's 1/256 is one step of an 8-bit picture, 1/255
-EPSILON = "eps"  # the step in the link
+EPSILON, PIXEL = "eps", "pixel"  # what the component shows, in the link
 
-OWN_ANSWER = "the network's own answer"
-UNTARGETED = "anything else (untargeted)"
+OWN_ANSWER = "the network says"
+UNTARGETED = "anything else"
 TRUTH_HELP = (
     "“Fooled” needs the clean picture to be right. Without your label, what the network says of the clean picture is taken "
     "for the truth; with one, your word counts. Type to search the 1,000 classes."
@@ -37,8 +39,13 @@ def _whole_step(text: str) -> bool:
     return text.isdecimal() and int(text) in FINE
 
 
+def _row_and_column(text: str) -> bool:
+    return re.fullmatch(r"\d{1,4},\d{1,4}", text) is not None
+
+
 LINK = {
     EPSILON: _whole_step,
+    PIXEL: _row_and_column,
     "network": lambda title: title in map(controls.network_title, zoo.names()),
     "source": lambda name: name in controls.SOURCES,
     "gallery": lambda title: title in {entry.title for entry in gallery().values()},
@@ -47,16 +54,26 @@ LINK = {
 }
 
 
-def step_in_link() -> int:
-    """The step that the address names, or the lecture's."""
-    text = st.query_params.get(EPSILON, "")
-    return int(text) if _whole_step(text) else FIRST_STEP
+def _pixel(text: str) -> tuple[int, int] | None:
+    row, _, column = text.partition(",")
+    return (int(row), int(column)) if _row_and_column(text) else None
 
 
-def put_step_in_link(n: int) -> None:
-    """The address follows the slider, so that it can be sent."""
-    if st.query_params.get(EPSILON) != str(n):
-        st.query_params[EPSILON] = str(n)
+def start_in_link() -> Released:
+    """The step and the pixel that the address names; the lecture's step and no pixel where it names none."""
+    step, pixel = st.query_params.get(EPSILON, ""), st.query_params.get(PIXEL, "")
+    return Released(
+        int(step) if _whole_step(step) else FIRST_STEP,
+        _pixel(pixel),
+    )
+
+
+def put_in_link(released: Released) -> None:
+    """The address follows slider and pixel, so that it can be sent."""
+    row_column = None if released.pixel is None else "{},{}".format(*released.pixel)
+    for name, value in ((EPSILON, str(released.n)), (PIXEL, row_column)):
+        if value is not None and st.query_params.get(name) != value:
+            st.query_params[name] = value
 
 
 def first_screen() -> None:
@@ -67,6 +84,7 @@ def first_screen() -> None:
     for _ in sweep.finish():
         pass
     cached.moment(question, FIRST_STEP, sweep)
+    figures.probabilities(**probability_curves(sweep, cached.classifier(zoo.EMBEDDED).categories, FIRST_STEP))
 
 
 def verdicts(axis: Axis, names: tuple[str, ...]) -> list[str]:
@@ -87,7 +105,7 @@ def _verdict(axis: Axis, names: tuple[str, ...], at: int) -> str:
     if not axis.grad.any():
         return f"The network says {says}. The gradient is exactly zero: this attack cannot move, which proves no robustness."
     if axis.fooled[at]:
-        return f"Fooled: with every pixel moved by at most {n}/255 the network says {says}."
+        return f"Fooled: no value moved by more than {n}/255, and “{names[axis.y]}” has become {says}."
     return f"The network says {says}." + (" Not fooled at this ε." if n else " No attack yet.")
 
 
@@ -109,12 +127,12 @@ def linear_range(sweep: Sweep) -> float:
 
 def linear_sentence(sweep: Sweep) -> str:
     """How far the lecture's linear argument carries on this picture."""
-    grad = sweep.axis.grad
+    grad, until = sweep.axis.grad, linear_range(sweep)
     norm = float(grad.abs().sum())
+    range_ = f"up to **ε = {until:.2f}/255** (shaded)" if until else "for less than a sixteenth of a step"
     return (
         f"‖∇ₓJ‖₁ = {norm:,.0f} over {grad.numel():,} pixel values: each of them counts for little, together they move the "
-        f"linear prediction by {norm / 255:.2f} nats a step. The network follows it to within 10 % up to "
-        f"**ε = {linear_range(sweep):.2f}/255** (shaded)."
+        f"linear prediction by {norm / 255:.2f} nats a step. The network follows it to within 10 % {range_}."
     )
 
 
@@ -176,28 +194,32 @@ def about_picture(picture: Picture, axis: Axis) -> str:
     """What was done to the file before the network saw it, at which size the attack holds, and whom to thank."""
     done = " ".join(f"{what[0].upper()}{what[1:].rstrip('.')}." for what in picture.done)
     size = axis.x.shape[-1]
-    return f"{describe_fit(picture, size)} {done} The attack is on this {size}×{size} picture. {picture.credit}"
+    return (
+        f"{describe_fit(picture, size)} {done} The attack is on this {size}×{size} picture, in whole steps of its 8 bits: "
+        f"the lecture's ε ≈ 1/256 would be rounded to 1/255 in any file, so the slider starts there. {picture.credit}"
+    )
 
 
 def measures(now: Moment) -> None:
     """The size of the change, measured on the 8-bit picture, and the check of the file."""
     change = now.perturbation
-    for column, (label, value, help) in zip(
-        st.columns(5),
-        [
+    with st.container(horizontal=True, gap="large"):
+        for label, value, explanation in (
             ("L∞", f"{float(change.linf) * 255:.0f}/255", "The largest change of any value"),
             ("L2", f"{float(change.l2):.3f}", "The length of η, in pixels of [0, 1]"),
-            ("PSNR", f"{float(change.psnr):.1f} dB", "Peak signal-to-noise ratio; over 40 dB is hard to see"),
+            (
+                "PSNR",
+                f"{float(change.psnr):.1f} dB" if now.perturbation.linf > 0 else "∞ dB",
+                "Peak signal-to-noise ratio; over 40 dB is hard to see",
+            ),
             ("SSIM", f"{float(change.ssim):.4f}", "Structural similarity: 1 is the same picture"),
             (
                 "As a PNG file",
                 "fooled" if now.fooled else "not fooled",
                 "Saved as PNG, read again, and the network asked again",
             ),
-        ],
-        strict=True,
-    ):
-        column.metric(label, value, help=help)
+        ):
+            st.metric(label, value, help=explanation, width="content")
 
 
 def probability_curves(sweep: Sweep, names: tuple[str, ...], n: int) -> dict[str, Any]:
@@ -256,10 +278,7 @@ def pixel_caption(pixel: tuple[int, int], released: Released) -> str:
     which = (
         "the pixel you clicked" if released.pixel else "the pixel the loss depends on most; click a picture for another"
     )
-    return (
-        f"Row {pixel[0]}, column {pixel[1]}: {which}. Pixels in 255ths, ε = {released.n}/255. On the 8-bit grid the smallest "
-        "step is 1/255; the lecture's 1/256 would be rounded to it."
-    )
+    return f"Row {pixel[0]}, column {pixel[1]}: {which}. Pixels in 255ths, ε = {released.n}/255."
 
 
 def downloads(name: str, axis: Axis, now: Moment, names: tuple[str, ...], n: int) -> list[Download]:

@@ -35,24 +35,28 @@ class Released:
     pixel: tuple[int, int] | None
 
 
-def epsilon_slider(axis: Axis, categories: tuple[str, ...], n: int, verdicts: list[str], key: str) -> Released:
-    """Show the slider at step `n`; `verdicts` are the sentences for the steps of `axis`."""
+def epsilon_slider(
+    axis: Axis, categories: tuple[str, ...], verdicts: list[str], *, start: Released, key: str
+) -> Released:
+    """Show the slider, at first as `start` says; `verdicts` are the sentences for the steps of `axis`."""
+    start = Released(start.n, valid_pixel(start.pixel, axis.x.shape[-1]))
     result = _component(
         key=key,
-        data=pack(header(axis, categories, n, verdicts), from_pixels(axis.x).tobytes(), packed_signs(axis.d)),
-        default={"n": n, "pixel": None},
+        data=pack(header(axis, categories, verdicts, start), from_pixels(axis.x).tobytes(), packed_signs(axis.d)),
+        default={"n": start.n, "pixel": start.pixel},
         on_n_change=lambda: None,
         on_pixel_change=lambda: None,
     )
-    return Released(whole_step(result.n, n), valid_pixel(result.pixel, axis.x.shape[-1]))
+    return Released(whole_step(result.n, start.n), valid_pixel(result.pixel, axis.x.shape[-1]))
 
 
-def header(axis: Axis, categories: tuple[str, ...], n: int, verdicts: list[str]) -> dict[str, Any]:
+def header(axis: Axis, categories: tuple[str, ...], verdicts: list[str], start: Released) -> dict[str, Any]:
     """The answers by step, small enough to travel as JSON: 33 steps are about 10 kB."""
     likeliest, classes = axis.probabilities.topk(TOP)
     return {
         "size": axis.x.shape[-1],
-        "n": n,
+        "n": start.n,
+        "pixel": start.pixel,
         "last": FINE[-1],
         "complete": axis.steps == FINE,
         "steps": axis.steps,

@@ -111,6 +111,7 @@ export default function (component) {
   self.component = component;
   Object.assign(self, unpack(data));
   self.n ??= self.head.n; // afterwards the browser knows better than the server where the finger is
+  self.pixel ??= self.head.pixel;
   paint(self.root.querySelector("canvas.clean"), self.head.size, (i) => self.x[i]);
   bars(self.root.querySelector(".before"), self.head.bars[0], self.head);
   self.root.querySelector("input").max = self.head.last;
