@@ -41,7 +41,27 @@ class Card:
     command: str
     sha256: str
 
+    def rows(self) -> list[tuple[str, str]]:
+        """Everything that is known, as (what, words) for a table."""
+        known = [(name.replace("_", " "), value) for name, value in vars(self).items() if value not in ("", {})]
+        return [(name, _percents(value) if isinstance(value, dict) else str(value)) for name, value in known]
+
 
 def read_card(name: str) -> Card:
     """The card in `assets/cards/NAME.json`. Raises FileNotFoundError or TypeError for a card that is missing or unfit."""
     return Card(**json.loads((CARDS / f"{name}.json").read_text(encoding="utf-8")))
+
+
+def readme_table() -> str:
+    """The cards of our own list as the README's Markdown table; a test holds the README against it."""
+    lines = ["| network | published | measured here | command |", "|---|---|---|---|"]
+    for path in sorted(CARDS.glob("*.json")):
+        card = read_card(path.stem)
+        published = f"{_percents(card.published)} ({card.published_on})"
+        measured = f"{_percents(card.metrics)} ({card.measured_on})"
+        lines.append(f"| {card.title} | {published} | {measured} | `{card.command}` |")
+    return "\n".join(lines)
+
+
+def _percents(figures: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:g} %" for name, value in figures.items())

@@ -65,7 +65,7 @@ def notes(choice: tuple[cached.Question, Picture], shown: Shown) -> None:
     axis, now, n, names = shown.sweep.axis, shown.now, shown.released.n, shown.names
     st.caption(words.about_picture(choice[1], axis))
     words.measures(now)
-    st.markdown(words.flip_sentence(shown.sweep))
+    st.markdown(words.flip_sentence(shown.sweep, names))
     st.plotly_chart(
         figures.probabilities(**words.probability_curves(shown.sweep, names, n)), key="curve", alt=words.CURVE_ALT
     )

@@ -10,6 +10,7 @@ import torch
 from attacks.axis import FINE, Axis, linear_until
 from figures import fool as figures
 from models import zoo
+from models.card import Card
 from models.picture import Picture, describe_fit, from_pixels, gallery, gallery_picture, png
 from ui import cached, controls
 from ui.cached import Moment, Question, Sweep
@@ -109,13 +110,15 @@ def _verdict(axis: Axis, names: tuple[str, ...], at: int) -> str:
     return f"The network says {says}." + (" Not fooled at this ε." if n else " No attack yet.")
 
 
-def flip_sentence(sweep: Sweep) -> str:
-    """Where along the axis the answer first turns, as a whole step and as a real number."""
+def flip_sentence(sweep: Sweep, names: tuple[str, ...]) -> str:
+    """Whose word the true class is, and where along the axis the answer first turns: a whole step and a real number."""
     first = sweep.axis.first_fooled
+    whose = "what the network says of the clean picture" if sweep.question.y is None else "your label"
+    truth = f"True class: “{names[sweep.axis.y]}”, {whose}. "
     if first is None or sweep.real_epsilon is None:
-        return "No step up to 32/255 fools the network on this picture."
+        return truth + "No step up to 32/255 fools the network on this picture."
     real = f"{255 * sweep.real_epsilon:.2f}/255"
-    return f"First fooled at the whole step **{first}/255**; by bisection, without rounding, at **ε = {real}**."
+    return truth + f"First fooled at the whole step **{first}/255**; by bisection, without rounding, at **ε = {real}**."
 
 
 def linear_range(sweep: Sweep) -> float:
@@ -285,20 +288,21 @@ def downloads(name: str, axis: Axis, now: Moment, names: tuple[str, ...], n: int
     """The pictures at the network's size, without loss, and the numbers of the whole axis."""
     stem = name.rsplit(".", 1)[0]
     factor = 127 // n if n else 0
-    eta = axis.d[0].permute(1, 2, 0) * n * factor + 128
+
+    def amplified() -> bytes:
+        return png((axis.d[0].permute(1, 2, 0) * n * factor + 128).to(torch.uint8).numpy())
+
     return [
-        Download("Adversarial PNG", now.png, f"{stem}-adversarial-{n}.png", "image/png"),
-        Download("Original PNG", png(from_pixels(axis.x)), f"{stem}-original.png", "image/png"),
+        Download("Adversarial PNG", lambda: now.png, f"{stem}-adversarial-{n}.png", "image/png"),
+        Download("Original PNG", lambda: png(from_pixels(axis.x)), f"{stem}-original.png", "image/png"),
+        Download(f"η × {factor} PNG", amplified, f"{stem}-eta-{n}-times-{factor}.png", "image/png"),
         Download(
-            f"η × {factor} PNG", png(eta.to(torch.uint8).numpy()), f"{stem}-eta-{n}-times-{factor}.png", "image/png"
-        ),
-        Download(
-            "Numbers CSV", axis_table(axis, names).to_csv(index=False).encode(), f"{stem}-epsilon-axis.csv", "text/csv"
+            "Numbers CSV", lambda: axis_table(axis, names).to_csv(index=False).encode(), f"{stem}-axis.csv", "text/csv"
         ),
     ]
 
 
-def model_card(card: Any) -> None:
+def model_card(card: Card) -> None:
     """A model card as a table: every field that is known."""
-    rows = {key: value for key, value in vars(card).items() if value not in ("", {})}
-    st.table(pd.DataFrame({"": [str(value) for value in rows.values()]}, index=list(rows)))
+    what, words = zip(*card.rows(), strict=True)
+    st.table(pd.DataFrame({"": words}, index=what))

@@ -32,10 +32,10 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Download:
-    """A thing to take home."""
+    """A thing to take home; `data` is called when the button is pressed, not before."""
 
     label: str
-    data: bytes
+    data: Callable[[], bytes]
     file_name: str
     mime: str
 
