@@ -60,7 +60,10 @@ def _class(name: str, model: Classifier) -> int:
 
 
 def _epsilon(text: str) -> float:
-    return float(Fraction(text))
+    try:
+        return float(Fraction(text))
+    except (ArithmeticError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size in pixels; write it as 1/255 or 0.004") from error
 
 
 def _parser() -> argparse.ArgumentParser:

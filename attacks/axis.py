@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from attacks.classification import Model, cross_entropy
+from attacks.classification import Model, cross_entropy, logits_of, negative_log_likelihood
 from attacks.gradient import gradient
 from attacks.perturbation import STEPS, Perturbation, to_8bit
 
@@ -92,7 +91,7 @@ class Axis:
     def loss(self) -> Float[Tensor, " steps"]:
         r"""$J(x + \epsilon d)$: the loss of `y`, or of `target`."""
         followed = self.y if self.target is None else self.target
-        return F.cross_entropy(self.logits.double(), torch.full((len(self.steps),), followed), reduction="none").float()
+        return negative_log_likelihood(self.logits, torch.full((len(self.steps),), followed))
 
     @property
     def linear_loss(self) -> Float[Tensor, " steps"]:
@@ -138,14 +137,14 @@ def close_up(model: Model, axis: Axis, parts: int = 16) -> Axis:
     """The first step cut into `parts`, with pictures that are not rounded: where a linear prediction can still be good."""
     steps = tuple(part / parts for part in range(parts + 1))
     with torch.no_grad():
-        logits = model(along(axis.x, axis.d, torch.tensor(steps) / STEPS))
+        logits = logits_of(model)(along(axis.x, axis.d, torch.tensor(steps) / STEPS))
     return replace(axis, steps=steps, logits=logits)
 
 
 @torch.no_grad()
 def ask(model: Model, x: Picture, d: Picture, steps: Sequence[float]) -> Float[Tensor, "steps classes"]:
     """The logits of the 8-bit pictures at `steps`, in one batched forward pass."""
-    return model(to_8bit(along(x, d, torch.tensor(steps) / STEPS)))
+    return logits_of(model)(to_8bit(along(x, d, torch.tensor(steps) / STEPS)))
 
 
 @torch.no_grad()
@@ -157,11 +156,11 @@ def first_real_epsilon(model: Model, axis: Axis, halvings: int = 8) -> float | N
     """
     if axis.first_fooled is None:
         return None
-    step = axis.steps.index(axis.first_fooled)
+    step, ask_exactly = axis.steps.index(axis.first_fooled), logits_of(model)
     low, high = axis.steps[step - 1] / STEPS, axis.steps[step] / STEPS
     for _ in range(halvings):
         middle = (low + high) / 2
-        answer = int(model(along(axis.x, axis.d, torch.tensor([middle]))).argmax())
+        answer = int(ask_exactly(along(axis.x, axis.d, torch.tensor([middle]))).argmax())
         low, high = (low, middle) if axis.counts(answer) else (middle, high)
     return high
 
@@ -194,7 +193,7 @@ class LogitView:
 
 def logit_view(model: Model, axis: Axis, n: int, k: int) -> LogitView:
     r"""How the logit of class `k` moves at step `n`, by its weights and in truth."""
-    z, w = gradient(lambda x: model(x)[:, k], axis.x)
+    z, w = gradient(lambda x: logits_of(model)(x)[:, k], axis.x)
     eta = axis.perturbation(n).eta
     attacked = float(axis.logits[axis.steps.index(n), k])
     return LogitView(k, float(z), float((w * eta).sum()), attacked, n / STEPS * float(w.abs().sum()))
@@ -204,4 +203,4 @@ def logit_view(model: Model, axis: Axis, n: int, k: int) -> LogitView:
 def noise_answers(model: Model, axis: Axis, n: int, draws: int, seed: int) -> Int[Tensor, " draws"]:
     """What the network calls `draws` pictures with random ±n/255 noise instead of the attack's."""
     signs = torch.randint(0, 2, (draws, *axis.x.shape[1:]), generator=torch.Generator().manual_seed(seed)) * 2.0 - 1
-    return model(to_8bit((axis.x + n / STEPS * signs).clamp(0, 1))).argmax(1)
+    return logits_of(model)(to_8bit((axis.x + n / STEPS * signs).clamp(0, 1))).argmax(1)

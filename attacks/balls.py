@@ -34,7 +34,9 @@ def linf_random_start(like: Pictures, epsilon: float, generator: torch.Generator
 
 def l2_optimize_linear(gradient: Pictures, epsilon: float) -> Pictures:
     r"""$\arg\max_{\|\eta\|_2 \le \epsilon} \eta^\top g = \epsilon\, g / \|g\|_2$; zero where the gradient is zero."""
-    return epsilon * gradient / _length(gradient).clamp_min(torch.finfo(gradient.dtype).tiny)
+    tiny = torch.finfo(gradient.dtype).tiny
+    g = gradient / gradient.abs().amax((1, 2, 3), keepdim=True).clamp_min(tiny)  # or the squares of a small one vanish
+    return epsilon * g / _length(g).clamp_min(tiny)
 
 
 def l2_project(eta: Pictures, epsilon: float) -> Pictures:

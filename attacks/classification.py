@@ -23,16 +23,25 @@ def cross_entropy(model: Model, y: Labels | None) -> Loss:
     r"""The loss of the lecture, $J(\theta, x, y) = -\log p_\theta(y \mid x)$, as a function of the pictures alone.
 
     Without `y`, the class that the network itself names is taken for the truth.
-
-    The softmax is taken in float64: in float32 a network that is sure of itself ($p = 1$ after rounding) has a
-    gradient of exactly zero, and an attack would fail in silence.
     """
+    answer = logits_of(model)
 
     def loss(x: Pictures) -> Float[Tensor, " batch"]:
-        z = model(x).double()
-        return F.cross_entropy(z, z.argmax(1) if y is None else y, reduction="none").float()
+        z = answer(x)
+        return negative_log_likelihood(z, z.argmax(1) if y is None else y)
 
     return loss
+
+
+def negative_log_likelihood(z: Float[Tensor, "batch classes"], y: Labels) -> Float[Tensor, " batch"]:
+    r"""$J = -\log p(y)$ of each row of logits $z$, as $J = \log(1 + e^m)$ with $m = \log\sum_{k \ne y} e^{z_k} - z_y$.
+
+    $m$ is the lead of the rivals over $y$. Written as a softmax, the gradient $p(y) - 1$ is rounded to zero where a network
+    is sure of itself, and an attack goes astray or fails in silence; written like this, it is $\sigma(m)\,\nabla m$.
+    """
+    z, y = z.double(), y[:, None]
+    rivals = z.scatter(1, y, float("-inf")).logsumexp(1)
+    return F.softplus(rivals - z.gather(1, y)[:, 0]).float()
 
 
 def attack(
@@ -56,20 +65,23 @@ def attack(
     """
     if method not in ATTACKS:
         raise ValueError(f"There is no attack called {method!r}; there are {', '.join(ATTACKS)}.")
-    with evaluation(model):
-        return ATTACKS[method](cross_entropy(logits_of(model), y), x, epsilon, targeted=targeted, **options)
+    return ATTACKS[method](cross_entropy(model, y), x, epsilon, targeted=targeted, **options)
 
 
 def logits_of(model: Model) -> Model:
-    """The model, refusing to go on if it hands out probabilities: a softmax on a softmax hides the gradient."""
+    """The model as it is in use, not in training, and refused if it hands out probabilities.
 
-    def checked(x: Pictures) -> Float[Tensor, "batch classes"]:
-        logits = model(x)
-        if (logits >= 0).all() and torch.allclose(logits.sum(1), torch.ones(len(logits)), atol=1e-4):
+    A softmax on a softmax hides the gradient. Raises ValueError, when asked, for such a model.
+    """
+
+    def answer(x: Pictures) -> Float[Tensor, "batch classes"]:
+        with evaluation(model):
+            z = model(x)
+        if (z >= 0).all() and (z.sum(1) - 1).abs().max() < 1e-4:
             raise ValueError("The model gives probabilities; an attack needs its logits, before the softmax.")
-        return logits
+        return z
 
-    return checked
+    return answer
 
 
 @contextmanager
@@ -88,8 +100,9 @@ def evaluation(model: Model) -> Iterator[None]:
 def fooled(
     model: Model, perturbation: Perturbation, y: Labels, *, target: Labels | None = None
 ) -> Bool[Tensor, " batch"]:
-    """True where the clean picture was classified as `y` and the 8-bit adversarial one is not (or is as `target`)."""
-    with evaluation(model), torch.no_grad():
-        before = model(to_8bit(perturbation.clean)).argmax(1)
-        after = model(perturbation.adversarial).argmax(1)
-    return (before == y) & (after != y if target is None else after == target)
+    """True where the clean picture was classified as `y` and the 8-bit adversarial one is not (or is as another `target`)."""
+    answer = logits_of(model)
+    with torch.no_grad():
+        before = answer(to_8bit(perturbation.clean)).argmax(1)
+        after = answer(perturbation.adversarial).argmax(1)
+    return (before == y) & (after != y if target is None else (after == target) & (target != y))

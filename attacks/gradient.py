@@ -35,7 +35,7 @@ def fgsm(loss: Loss, x: Pictures, epsilon: float, *, ball: Ball = LINF, targeted
     Source: Goodfellow, Shlens & Szegedy 2014, *Explaining and Harnessing Adversarial Examples*, section 3.
     Units: pixels in [0, 1], epsilon in pixels. Raises ValueError for pixels or an epsilon out of range.
     """
-    check(x, epsilon)
+    x = checked(x, epsilon)
     J, grad = gradient(loss, x)
     eta = ball.optimize_linear(-grad if targeted else grad, epsilon)
     return Perturbation(x, (x + eta).clamp(0, 1), epsilon, ball.name, history=(J,))
@@ -61,8 +61,7 @@ def pgd(
     Source: Madry et al. 2018, *Towards Deep Learning Models Resistant to Adversarial Attacks*, section 2.1.
     Units and errors as `fgsm`.
     """
-    check(x, epsilon)
-    x_t = x
+    x_t = x = checked(x, epsilon)
     if seed is not None:
         x_t = (x + ball.random_start(x, epsilon, torch.Generator().manual_seed(seed))).clamp(0, 1)
     history = []
@@ -74,12 +73,14 @@ def pgd(
     return Perturbation(x, x_t, epsilon, ball.name, tuple(history))
 
 
-def check(x: Pictures, epsilon: float) -> None:
-    """Refuse pixels outside [0, 1] (a tolerance of 1e-6 for float32's edge) and an epsilon that is negative or no number."""
-    low, high = x.aminmax()
+def checked(x: Pictures, epsilon: float) -> Pictures:
+    """The pictures, detached. Raises ValueError for pixels outside [0, 1] (a tolerance of 1e-6 for float32's edge), and for
+    an epsilon that is negative or no number."""
+    low, high = x.detach().aminmax()
     if not (low >= -1e-6 and high <= 1 + 1e-6):
         raise ValueError(
             f"Pixels must lie in [0, 1], these go from {low:.4g} to {high:.4g}: normalise inside the model."
         )
     if not 0 <= epsilon < float("inf"):
         raise ValueError(f"Epsilon is a size in pixels, 0 or more; it was {epsilon}.")
+    return x.detach()

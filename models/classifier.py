@@ -3,6 +3,7 @@ r"""A classifier of pictures: pixels in [0, 1] go in, logits come out; the norma
 An attack measures $\epsilon$ in pixels. If the caller normalised, $\epsilon$ would mean something else for every network.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import torch
@@ -49,10 +50,8 @@ def ready(classifier: Classifier) -> Classifier:
 
     Folding and the memory layout change the logits by about 1e-5 and halve the time of a gradient (see `benchmarks/`).
     """
-    classifier.eval().requires_grad_(False)
-    fold_batch_norm(classifier.network)
-    classifier.network.requires_grad_(False)
-    return classifier.to(memory_format=torch.channels_last)
+    fold_batch_norm(classifier.eval().network)
+    return classifier.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 def fold_batch_norm(network: nn.Module) -> int:
@@ -89,12 +88,14 @@ def _convolutions_before_norms(network: nn.Module) -> list[tuple[nn.Conv2d, nn.B
         nodes = _Tracer().trace(network).nodes
     except (TypeError, ValueError, RuntimeError, AttributeError, fx.proxy.TraceError):
         return []
-    modules = dict(network.named_modules())
+    modules = dict(network.named_modules(remove_duplicate=False))
+    layers = {node: modules[str(node.target)] for node in nodes if node.op == "call_module"}
+    calls = Counter(layers.values())  # a layer that is used twice is left alone
     found = []
-    for node in nodes:
-        before = node.args[0] if node.op == "call_module" and node.args else None
-        if isinstance(before, fx.Node) and before.op == "call_module" and len(before.users) == 1:
-            conv, bn = modules[str(before.target)], modules[str(node.target)]
-            if isinstance(conv, nn.Conv2d) and isinstance(bn, nn.BatchNorm2d) and bn.track_running_stats:
-                found.append((conv, bn, str(node.target)))
+    for node, bn in layers.items():
+        before = node.args[0] if node.args else None
+        conv = layers.get(before) if isinstance(before, fx.Node) and len(before.users) == 1 else None
+        fixed = isinstance(bn, nn.BatchNorm2d) and bn.running_mean is not None and bn.running_var is not None
+        if isinstance(conv, nn.Conv2d) and isinstance(bn, nn.BatchNorm2d) and fixed and calls[conv] == calls[bn] == 1:
+            found.append((conv, bn, str(node.target)))
     return found

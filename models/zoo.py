@@ -8,9 +8,10 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.error import URLError
+from pickle import UnpicklingError  # what torch raises, with weights_only, for a file that holds more than numbers
 
 import timm
 import torch
@@ -97,16 +98,18 @@ def _torchvision_classifier(name: str, weights: WeightsEnum) -> Classifier:
     """A classifier of torchvision, its weights by torchvision's own loader (from its cache or the network)."""
     patience = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE)
+    network = torchvision.models.get_model(name, **_arguments(weights))
     try:
-        state = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
-    except (URLError, OSError, RuntimeError) as error:
+        network.load_state_dict(weights.get_state_dict(progress=False, check_hash=True, weights_only=True))
+    except (OSError, HTTPException, RuntimeError) as error:
+        words = "are not on this machine and could not be fetched (no network, no room, or a damaged download)"
+        raise WeightsUnavailableError(f"The weights of {name} {words}.") from error
+    except (EOFError, UnpicklingError, TypeError, AttributeError) as error:
         raise WeightsUnavailableError(
-            f"The weights of {name} are not on this machine and could not be fetched (no network, or no room)."
+            f"The file with the weights of {name} is damaged; delete it to fetch it anew."
         ) from error
     finally:
         socket.setdefaulttimeout(patience)
-    network = torchvision.models.get_model(name, **_arguments(weights))
-    network.load_state_dict(state)
     transform = weights.transforms()
     return Classifier(network, weights.meta["categories"], transform.crop_size[0], transform.mean, transform.std)
 

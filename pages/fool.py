@@ -49,8 +49,8 @@ def figure(choice: tuple[cached.Question, Picture]) -> Shown:
     with st.spinner("Asking the network …"):
         sweep = cached.sweep(question, picture)
     names = cached.classifier(question.network).categories
-    verdicts = words.verdicts(sweep.axis, names)
-    released = epsilon_slider(sweep.axis, names, verdicts, start=words.start_in_link(), key="epsilon")
+    axis = sweep.axis  # once: another visitor may be finishing the same sweep
+    released = epsilon_slider(axis, names, words.verdicts(axis, names), start=words.start_in_link(), key="epsilon")
     words.put_in_link(released)
     if not sweep.complete:
         bar = st.progress(0.0, "Asking the network about every ε …")

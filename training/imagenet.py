@@ -22,6 +22,8 @@ def evaluate(data: Path, split: str = "labels", limit: int | None = None) -> dic
     folder = data / "imagenet-like"
     with (folder / f"{split}.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))[:limit]
+    if not rows:
+        raise ValueError(f"There is nothing to measure in {split}.csv.")
     model = zoo.load(zoo.EMBEDDED)
     right = dict.fromkeys(("accuracy", *(f"fgsm_{n}/255" for n in EPSILONS)), 0)
     for start in range(0, len(rows), BATCH):

@@ -61,10 +61,10 @@ def test_pgd_stops_at_the_edge_of_the_ball_where_fgsm_ends() -> None:
 
 
 def test_pgd_follows_the_gradient_where_it_turns() -> None:
-    """J_0 = softplus(−z_0) with z_0 = −(x − 0.5)² falls away from 0.5: steps go away from it, and turn with the start."""
+    """Uphill on −(x − 0.5)², whose top is at 0.5."""
 
     def loss(x: Tensor) -> Tensor:
-        return -(x - 0.5).pow(2).flatten(1).sum(1)  # highest at 0.5
+        return -(x - 0.5).pow(2).flatten(1).sum(1)
 
     done = pgd(loss, picture(0.44, 0.9), 0.1, steps=5, step_size=0.04)
     # 0.44 → 0.48 → 0.52 → 0.48 → 0.52 → 0.48, and 0.9 → 0.86 → 0.82 → 0.80 (the ball) and no further

@@ -87,7 +87,7 @@ function setUp(component) {
   listen(input, "input", () => move(Number(input.value)));
   listen(input, "change", tell);
   listen(window, "keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.composedPath()[0].closest?.("input, textarea, select, [contenteditable], [role=slider], [role=tab], [role=radio], [role=listbox], [role=dialog]")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.composedPath()[0].closest?.("input, textarea, select, [contenteditable], [role=slider], [role=tab], [role=radio], [role=listbox], [role=dialog], [data-testid=stDataFrame]")) return;
     const to = { ArrowLeft: self.n - 1, ArrowRight: self.n + 1, Home: 0, End: self.head.last }[event.key];
     if (to === undefined) return;
     event.preventDefault(); move(to); tell();
