@@ -6,6 +6,7 @@ every whole step of an 8-bit picture. After that a slider costs nothing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
@@ -48,25 +49,25 @@ class Axis:
     target: int | None
     grad: Picture
 
-    @property
+    @cached_property
     def probabilities(self) -> Float[Tensor, "steps classes"]:
         return self.logits.softmax(1)
 
-    @property
+    @cached_property
     def answers(self) -> list[int]:
         """The class the network names at each step."""
         return self.logits.argmax(1).tolist()
 
-    @property
+    @cached_property
     def clean_right(self) -> bool:
         return self.answers[0] == self.y
 
-    @property
+    @cached_property
     def fooled(self) -> list[bool]:
         """At each step: the clean picture was right and the 8-bit picture there is wrong (or is taken for the target)."""
         return [self.clean_right and self.counts(answer) for answer in self.answers]
 
-    @property
+    @cached_property
     def first_fooled(self) -> float | None:
         """The first whole step that fools the network; None where no step asked does."""
         return next((n for n, hit in zip(self.steps, self.fooled, strict=True) if hit), None)
@@ -87,13 +88,13 @@ class Axis:
         exact = along(self.x, self.d, torch.tensor([n / STEPS]))
         return Perturbation(self.x, exact, n / STEPS, "linf", history=(self.loss[:1],))
 
-    @property
+    @cached_property
     def loss(self) -> Float[Tensor, " steps"]:
         r"""$J(x + \epsilon d)$: the loss of `y`, or of `target`."""
         followed = self.y if self.target is None else self.target
         return negative_log_likelihood(self.logits, torch.full((len(self.steps),), followed))
 
-    @property
+    @cached_property
     def linear_loss(self) -> Float[Tensor, " steps"]:
         r"""The lecture's prediction $J(x) + \epsilon\, d^\top \nabla_x J$, which is $J(x) \pm \epsilon \|\nabla_x J\|_1$."""
         return self.loss[0] + torch.tensor(self.steps) / STEPS * (self.d * self.grad).sum()
@@ -173,11 +174,26 @@ def linear_until(axis: Axis, tolerance: float = 0.1) -> float:
 
 
 @dataclass(frozen=True)
-class LogitView:
-    r"""The lecture's $w^\top \tilde x = w^\top x + w^\top \eta$ for one logit, with $w = \nabla_x z_k(x)$.
+class LogitWeights:
+    r"""One logit as a linear function of the picture: $z_k(x + \eta) \approx z_k(x) + w^\top\eta$ with $w = \nabla_x z_k(x)$."""
 
-    `clean` is $z_k(x)$, `w_eta` is $w^\top\eta$ of the 8-bit perturbation, `attacked` is the network's real $z_k(x + \eta)$,
-    `bound` is $\epsilon\|w\|_1$: the most that any perturbation of this size could add to a linear network.
+    k: int
+    z: float
+    w: Picture
+
+
+def logit_weights(model: Model, axis: Axis, k: int) -> LogitWeights:
+    """The weights that class `k` has at the clean picture: one backward pass."""
+    z, w = gradient(lambda x: logits_of(model)(x)[:, k], axis.x)
+    return LogitWeights(k, float(z), w)
+
+
+@dataclass(frozen=True)
+class LogitView:
+    r"""The lecture's $w^\top \tilde x = w^\top x + w^\top \eta$ for one logit, at one step.
+
+    `clean` is $z_k(x)$, `w_eta` is $w^\top\eta$ of the 8-bit perturbation, `attacked` is the network's real
+    $z_k(x + \eta)$, `bound` is $\epsilon\|w\|_1$: the most that a perturbation of this size could add to a linear network.
     """
 
     k: int
@@ -191,12 +207,11 @@ class LogitView:
         return self.clean + self.w_eta
 
 
-def logit_view(model: Model, axis: Axis, n: int, k: int) -> LogitView:
-    r"""How the logit of class `k` moves at step `n`, by its weights and in truth."""
-    z, w = gradient(lambda x: logits_of(model)(x)[:, k], axis.x)
-    eta = axis.perturbation(n).eta
-    attacked = float(axis.logits[axis.steps.index(n), k])
-    return LogitView(k, float(z), float((w * eta).sum()), attacked, n / STEPS * float(w.abs().sum()))
+def logit_view(weights: LogitWeights, axis: Axis, n: int) -> LogitView:
+    r"""How the logit moves at step `n`, by its weights and in truth."""
+    w_eta = float((weights.w * axis.perturbation(n).eta).sum())
+    attacked = float(axis.logits[axis.steps.index(n), weights.k])
+    return LogitView(weights.k, weights.z, w_eta, attacked, n / STEPS * float(weights.w.abs().sum()))
 
 
 @torch.no_grad()

@@ -43,8 +43,8 @@ def choose() -> tuple[cached.Question, Picture] | None:
     return cached.Question(network, picture.digest, y, target), picture
 
 
-def figure(choice: tuple[cached.Question, Picture]) -> Shown:
-    """The slider. Its coarse steps are there at once; the others follow while one can already drag."""
+def figure(choice: tuple[cached.Question, Picture]) -> Shown | None:
+    """The slider. Its coarse steps are there at once; the others follow while one can already drag, then the notes."""
     question, picture = choice
     with st.spinner("Asking the network …"):
         sweep = cached.sweep(question, picture)
@@ -57,6 +57,8 @@ def figure(choice: tuple[cached.Question, Picture]) -> Shown:
         for done in sweep.finish():
             bar.progress(done)
         st.rerun()
+    if not released.painted:
+        return None
     return Shown(sweep, cached.moment(question, released.n, sweep), names, released)
 
 

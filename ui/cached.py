@@ -18,10 +18,12 @@ from attacks.axis import (
     FINE,
     Axis,
     LogitView,
+    LogitWeights,
     close_up,
     first_real_epsilon,
     gradient_axis,
     logit_view,
+    logit_weights,
     noise_answers,
     noise_axis,
     refine,
@@ -113,7 +115,7 @@ class Moment:
     after_file: int
     fooled: bool
     noise: tuple[int, ...]
-    views: tuple[LogitView, LogitView]
+    views: tuple[LogitView, ...]
 
 
 @st.cache_resource(max_entries=96, show_spinner=False)
@@ -126,7 +128,14 @@ def moment(question: Question, n: int, _sweep: Sweep) -> Moment:
         after_file = int(model(to_pixels(read_picture(file, "adversarial.png"), model.size)).argmax())
     with inference:
         noise = noise_answers(model, axis, n, DRAWS, SEED)
-    with inference:
-        views = (logit_view(model, axis, n, axis.y), logit_view(model, axis, n, axis.rival(n)))
+    views = tuple(logit_view(weights_of_logit(question, k, axis), axis, n) for k in (axis.y, axis.rival(n)))
     fooled = axis.clean_right and axis.counts(after_file)
     return Moment(perturbation, file, after_file, fooled, tuple(noise.tolist()), views)
+
+
+@st.cache_resource(max_entries=96, show_spinner=False)
+def weights_of_logit(question: Question, k: int, _axis: Axis) -> LogitWeights:
+    """The weights of class `k` at the clean picture of a question; they are the same at every step."""
+    model = classifier(question.network)
+    with inference:
+        return logit_weights(model, _axis, k)

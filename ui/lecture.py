@@ -44,7 +44,7 @@ def page(
     about: Page,
     *,
     controls: Callable[[], Choice | None],
-    figure: Callable[[Choice], Shown],
+    figure: Callable[[Choice], Shown | None],
     notes: Callable[[Choice, Shown], None],
     code: Sequence[Callable[..., Any]],
     numbers: Callable[[Choice, Shown], Numbers],
@@ -55,7 +55,8 @@ def page(
     Args:
         about: title, lecture id, claim.
         controls: draws the widgets and returns what was chosen, or None if there is nothing to show yet (and says why).
-        figure: draws the one main figure; runs again, alone, when something in it is let go.
+        figure: draws the one main figure; runs again, alone, when something in it is let go. Returns None while the
+            browser has not painted it yet: what follows is heavier and waits.
         notes: draws what explains the figure.
         code: our functions that compute it; their docstrings are the formulas, their source the code.
         numbers, downloads: what the tables and buttons hold.
@@ -105,7 +106,7 @@ def _body(
 ) -> None:
     """All that runs again when the figure is touched; the controls above are left alone."""
     shown = figure(choice)
-    if presenting:
+    if presenting or shown is None:
         return
     notes(choice, shown)
     _formula_code_numbers(code, numbers(choice, shown))

@@ -19,6 +19,7 @@ from attacks.axis import (
     gradient_axis,
     linear_until,
     logit_view,
+    logit_weights,
     noise_answers,
     noise_axis,
     refine,
@@ -110,7 +111,7 @@ def test_without_a_fooling_step_there_is_no_first_epsilon() -> None:
 @pytest.mark.parametrize("n", [1, 7, 32])
 @pytest.mark.parametrize(("k", "gain", "most"), [(0, -1, 3), (1, 4, 4), (2, -3, 5)])
 def test_the_logit_of_a_linear_network_moves_by_w_eta(by_hand: Axis, n: int, k: int, gain: int, most: int) -> None:
-    view = logit_view(LINEAR, by_hand, n, k)
+    view = logit_view(logit_weights(LINEAR, by_hand, k), by_hand, n)
     assert view.k == k and view.clean == pytest.approx((281.5, 250, -960)[k] / 255, abs=1e-5)
     assert view.w_eta == pytest.approx(gain * n / 255, abs=1e-6)
     assert view.bound == pytest.approx(most * n / 255, abs=1e-6)
@@ -118,10 +119,24 @@ def test_the_logit_of_a_linear_network_moves_by_w_eta(by_hand: Axis, n: int, k: 
     assert view.attacked == pytest.approx(view.predicted, abs=1e-5)
 
 
+def test_the_weights_of_a_logit_are_its_gradient_and_cost_one_backward_pass(by_hand: Axis) -> None:
+    weights = logit_weights(LINEAR, by_hand, 2)
+    assert (
+        weights.k == 2 and weights.w.flatten().tolist() == [-4, -1] and weights.z == pytest.approx(-960 / 255, abs=1e-5)
+    )
+    model, x = Small(), small_pictures(1)
+    axis = gradient_axis(model, x, 0, steps=COARSE)
+    model.seen.clear()
+    one = logit_weights(model, axis, 3)
+    for n in COARSE:
+        logit_view(one, axis, n)
+    assert [len(pictures) for pictures in model.seen] == [1] and not one.w.requires_grad
+
+
 def test_w_eta_is_that_of_the_clipped_picture() -> None:
     axis = gradient_axis(LINEAR, picture(253 / 255, 3 / 255), 0)
     assert axis.d.flatten().tolist() == [1, -1]
-    view = logit_view(LINEAR, axis, 10, 1)  # (+2, −3) of (+10, −10): 3 · 2 + 3
+    view = logit_view(logit_weights(LINEAR, axis, 1), axis, 10)  # (+2, −3) of (+10, −10): 3 · 2 + 3
     assert view.w_eta * 255 == pytest.approx(9, abs=1e-3) and view.bound * 255 == pytest.approx(40, abs=1e-3)
     assert view.predicted == pytest.approx(view.attacked, abs=1e-5)
 
@@ -276,7 +291,7 @@ def test_the_close_up_of_a_photograph_begins_along_the_gradient(lite0: Classifie
 
 def test_the_logits_of_a_photograph_are_summed_up_as_they_are(lite0: Classifier, fine: Axis) -> None:
     rival = fine.rival(4)
-    view = logit_view(lite0, fine, 4, rival)
+    view = logit_view(logit_weights(lite0, fine, rival), fine, 4)
     assert view.clean == pytest.approx(fine.logits[0, rival].item(), abs=1e-4)
     assert view.attacked == fine.logits[4, rival].item()
     assert abs(view.w_eta) <= view.bound + 1e-4 and view.predicted == view.clean + view.w_eta

@@ -161,15 +161,16 @@ def checkpoint(cache: Path, name: str) -> Path:
 
 
 def random_network(name: str) -> nn.Module:
-    """An untrained network as torchvision's own builder makes it when it loads weights, with used-looking batch norms."""
+    """Random weights as torchvision's own builder wants them, in a network alive enough to tell pictures apart."""
     inception = {"aux_logits": True, "init_weights": False} if name in ("googlenet", "inception_v3") else {}
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = torchvision.models.get_model(name, weights=None, **inception)
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
-                module.running_mean.uniform_(-0.2, 0.2)
-                module.running_var.uniform_(0.5, 1.5)
+                module.momentum = 1.0
+        with torch.no_grad():
+            network.train()(torch.randn(4, 3, 96, 96))  # the batch norms take on the statistics of these
     return network
 
 
@@ -183,8 +184,8 @@ def test_a_network_of_torchvision_answers_as_torchvisions_own(name: str, cache: 
     mean, std = (torch.tensor(values)[:, None, None] for values in (transform.mean, transform.std))
     with torch.no_grad():
         expected, logits = theirs((x - mean) / std), ours(x)
-    assert expected.std() > 1e-3
-    assert (logits - expected).abs().max() <= 1e-4 * expected.abs().max()
+    assert (expected - expected.mean(0)).abs().max() > 0.1
+    assert (logits - expected).abs().max() <= 1e-4
     assert ours.size == transform.crop_size[0] and len(ours.categories) == 1000
 
 

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 def visit(**query: str) -> AppTest:
     """The page with these values in its link."""
     app = AppTest.from_file(str(ROOT / "ui" / "shell.py"), default_timeout=120)
+    app.session_state["epsilon_painted"] = True  # a browser says so once the slider stands
     for name, value in query.items():
         app.query_params[name] = value
     app.switch_page(str(ROOT / "pages" / "fool.py"))
@@ -101,3 +102,13 @@ def test_home_lists_every_page() -> None:
     app = AppTest.from_file(str(ROOT / "ui" / "shell.py"), default_timeout=60).run()
     assert not app.exception
     assert "changes what a network is sure it sees" in said(app)
+
+
+def test_the_notes_wait_until_the_slider_stands() -> None:
+    app = visit()
+    assert app.metric
+    app.session_state["epsilon_painted"] = False
+    app.run()
+    assert not app.exception
+    assert not app.metric
+    assert app.title

@@ -29,10 +29,14 @@ _component = st.components.v2.component(
 
 @dataclass(frozen=True)
 class Released:
-    """What the visitor did: the step the slider was left at, and the pixel clicked (row, column), None before a click."""
+    """What the visitor did: the step the slider was left at, and the pixel clicked (row, column), None before a click.
+
+    `painted` is true once the browser has drawn the slider.
+    """
 
     n: int
     pixel: tuple[int, int] | None
+    painted: bool = False
 
 
 def epsilon_slider(
@@ -43,11 +47,13 @@ def epsilon_slider(
     result = _component(
         key=key,
         data=pack(header(axis, categories, verdicts, start), from_pixels(axis.x).tobytes(), packed_signs(axis.d)),
-        default={"n": start.n, "pixel": start.pixel},
+        default={"n": start.n, "pixel": start.pixel, "painted": False},
+        on_painted_change=lambda: st.session_state.update({f"{key}_painted": True}),
         on_n_change=lambda: None,
         on_pixel_change=lambda: None,
     )
-    return Released(whole_step(result.n, start.n), valid_pixel(result.pixel, axis.x.shape[-1]))
+    painted = st.session_state.get(f"{key}_painted", False)
+    return Released(whole_step(result.n, start.n), valid_pixel(result.pixel, axis.x.shape[-1]), painted)
 
 
 def header(axis: Axis, categories: tuple[str, ...], verdicts: list[str], start: Released) -> dict[str, Any]:

@@ -81,16 +81,21 @@ function setUp(component) {
   const self = { root: component.parentElement.querySelector(".epsilon"), stop: new AbortController(), n: null };
   const input = self.root.querySelector("input");
   const listen = (target, event, handler) => target.addEventListener(event, handler, { signal: self.stop.signal });
-  const tell = () => { clearTimeout(self.timer); self.timer = setTimeout(() => self.component.setStateValue("n", self.n), SETTLE); };
+  const tell = () => {
+    clearTimeout(self.timer);
+    if (self.told !== self.n) self.component.setStateValue("n", (self.told = self.n));
+  };
+  const tellSoon = () => { clearTimeout(self.timer); self.timer = setTimeout(tell, SETTLE); };
   const move = (n) => { self.n = Math.min(self.head.last, Math.max(0, n)); schedule(self); };
 
   listen(input, "input", () => move(Number(input.value)));
-  listen(input, "change", tell);
+  listen(input, "pointerup", tell);
+  listen(input, "change", tellSoon);
   listen(window, "keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.composedPath()[0].closest?.("input, textarea, select, [contenteditable], [role=slider], [role=tab], [role=radio], [role=listbox], [role=dialog], [data-testid=stDataFrame]")) return;
     const to = { ArrowLeft: self.n - 1, ArrowRight: self.n + 1, Home: 0, End: self.head.last }[event.key];
     if (to === undefined) return;
-    event.preventDefault(); move(to); tell();
+    event.preventDefault(); move(to); tellSoon();
   });
   self.root.querySelectorAll("canvas").forEach((canvas) => {
     const place = (event) => {
@@ -106,15 +111,19 @@ function setUp(component) {
 
 export default function (component) {
   const { data, parentElement } = component;
-  if (!instances.has(parentElement)) instances.set(parentElement, setUp(component));
+  const isNew = !instances.has(parentElement);
+  if (isNew) instances.set(parentElement, setUp(component));
   const self = instances.get(parentElement);
   self.component = component;
   Object.assign(self, unpack(data));
+  self.told ??= self.head.n;
   self.n ??= self.head.n; // afterwards the browser knows better than the server where the finger is
   self.pixel ??= self.head.pixel;
   paint(self.root.querySelector("canvas.clean"), self.head.size, (i) => self.x[i]);
   bars(self.root.querySelector(".before"), self.head.bars[0], self.head);
   self.root.querySelector("input").max = self.head.last;
   draw(self);
+  // What explains the figure is heavy to load; it comes when this has been painted and can be dragged.
+  if (isNew) requestAnimationFrame(() => setTimeout(() => self.component.setStateValue("painted", true)));
   return () => { self.stop.abort(); clearTimeout(self.timer); instances.delete(parentElement); };
 }
