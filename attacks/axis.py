@@ -38,7 +38,7 @@ class Axis:
         logits: the network's answer to the picture at each step, rounded to 8 bits but in a close-up.
         y: the class whose loss $J$ was followed.
         target: the class wanted, None for an untargeted attack (then $J$ is that of `y`).
-        grad: $\nabla_x J$ at the clean picture; all zero for a direction that is no gradient.
+        grad: $\nabla_x J$ at the clean picture.
     """
 
     x: Picture
