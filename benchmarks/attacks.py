@@ -3,12 +3,14 @@ r"""How fast our attacks are beside Foolbox, torchattacks, ART and CleverHans, a
     benchmarks/peers.sh [options]                       # makes .venv-peers when it is missing
     .venv/bin/python -m benchmarks.attacks --peers      # our own side alone
 
-Three tables, all ratios within this one process:
+Three tables for each batch, all ratios within this one process:
 
 1. what each step of preparing the network gives (`models.classifier.ready`), for one gradient;
 2. FGSM and PGD against the libraries, which get the network as their users load it, and a second time ours, so that
    the share of the network and the share of the loop can be told apart;
 3. what our loop costs over a bare one on the same network.
+
+What the environment gives (memory that is kept, threads that do not spin) is measured by `benchmarks.environment`.
 
 Nothing is asserted about seconds. "Same" is a share of pixels that differ by less than 1e-6. On one network every
 library finds the same picture. Between two preparations of the network one step of FGSM nearly does, and 20 steps of PGD
@@ -364,6 +366,7 @@ def overhead(method: str, x: Tensor, y: Tensor, rounds: int) -> dict[str, Any]:
 def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 16], help="pictures at once (default 1 16)")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="which (default both)")
     parser.add_argument("--peers", nargs="*", choices=list(PEERS), default=list(PEERS), help="which (default all)")
     arguments = parser.parse_args()
     if arguments.quick:
@@ -372,20 +375,26 @@ def main() -> None:
     report: dict[str, Any] = {"machine": machine(arguments.threads), "load_at_start": load(), "batches": {}}
     print(f"{report['machine']}\nload at start {report['load_at_start']}")
     for batch in arguments.batch:
-        report["batches"][batch] = measure(pictures(batch), arguments.peers, arguments.rounds)
+        x, y = labelled(batch)
+        report["batches"][batch] = measure(x, y, arguments.methods, arguments.peers, arguments.rounds)
     report["load_at_end"] = load()
     print(f"\nload at end {report['load_at_end']}")
     write(arguments.json, report)
 
 
-def measure(x: Tensor, peers: list[str], rounds: int) -> dict[str, Any]:
-    """All three tables for one batch; the label of a picture is what the network says of it."""
+def labelled(batch: int) -> tuple[Tensor, Tensor]:
+    """Pictures, and what the network says of them, which is taken for the truth."""
+    x = pictures(batch)
     with torch.no_grad():
-        y = plain()(x).argmax(1)
+        return x, plain()(x).argmax(1)
+
+
+def measure(x: Tensor, y: Tensor, methods: list[str], peers: list[str], rounds: int) -> dict[str, Any]:
+    """All three tables for one batch."""
     return {
         "network": step_by_step(x, y, rounds),
-        "attacks": {method: against(method, peers, x, y, rounds) for method in METHODS},
-        "overhead": {method: overhead(method, x, y, rounds) for method in METHODS},
+        "attacks": {method: against(method, peers, x, y, rounds) for method in methods},
+        "overhead": {method: overhead(method, x, y, rounds) for method in methods},
     }
 
 

@@ -7,11 +7,13 @@ Streamlit collects garbage after every rerun, which stops all visitors at once (
 import asyncio
 import ctypes
 import gc
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 TIDY = 10  # seconds between collections
+C_LIBRARY = ctypes.CDLL(None) if sys.platform == "linux" else None
 ARENA_MAX, MMAP_MAX, TRIM_THRESHOLD = -8, -4, -1  # the numbers of mallopt's options in glibc's malloc.h
 
 
@@ -20,7 +22,7 @@ async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
     """Warm up, serve, and stop the timer at the end."""
     keep_large_blocks()
     await asyncio.to_thread(warm_up)
-    gc.collect()
+    give_back()
     gc.freeze()
     timer = asyncio.create_task(tidy())
     yield {}
@@ -30,12 +32,16 @@ async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
 
 
 async def tidy() -> None:
-    """Every `TIDY` seconds, collect garbage and give memory that nobody uses back to the system."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", lambda _: 0)
+    """Give back every `TIDY` seconds."""
     while True:
         await asyncio.sleep(TIDY)
-        gc.collect()
-        trim(0)
+        give_back()
+
+
+def give_back() -> None:
+    """Collect garbage, and give memory that nobody uses back to the system (glibc only)."""
+    gc.collect()
+    getattr(C_LIBRARY, "malloc_trim", lambda _: 0)(0)
 
 
 def keep_large_blocks() -> None:
@@ -44,7 +50,7 @@ def keep_large_blocks() -> None:
     Otherwise each is fetched from the system and given back, page by page, at every layer: 1.6 times the time of a batch
     of 16 (`benchmarks/attacks.py`), and each of Streamlit's threads keeps memory of its own.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = getattr(C_LIBRARY, "mallopt", None)
     if mallopt:
         for option, value in ((ARENA_MAX, 1), (MMAP_MAX, 0), (TRIM_THRESHOLD, 2**31 - 1)):
             mallopt(option, value)
