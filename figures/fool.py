@@ -27,9 +27,8 @@ def probabilities(
     _curve(figure, steps, p_rival, f"p(ŷ = {rival})", ALARM, "diamond")
     _curve(figure, noise_steps, p_noise, "p(y) under random ±ε", NOISE, "x", dash="dot")
     if first_fooled is not None:
-        figure.add_vline(
-            first_fooled, line={"color": QUIET, "dash": "dash"}, annotation_text=f"fooled from {first_fooled:.2f}"
-        )
+        words = f"fooled from {first_fooled:.2f}"
+        figure.add_vline(first_fooled, line={"color": QUIET, "dash": "dash"}, annotation_text=words, annotation_y=0.62)
     _here(figure, n)
     figure.update_yaxes(title="probability", range=[-0.02, 1.02])
     return _axes(figure)
