@@ -6,8 +6,9 @@ lifespan loads torch and the networks before the first visitor comes.
 
 import os
 
-# Before torch is loaded: its threads, while they wait, shall not spin on the core that another visitor needs.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Before torch is loaded: a thread of its that waits shall spin for microseconds only. With the usual milliseconds a second
+# busy process made a gradient a hundred times slower; without any spinning a single picture loses the second core.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import streamlit as st
 

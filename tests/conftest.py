@@ -4,7 +4,7 @@ import os
 
 # Before torch is imported: its threads shall sleep while they wait. Small networks on a busy machine are tested four times
 # as fast, because threads that spin take the cores from those that work.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import jaxtyping
 import pytest

@@ -8,7 +8,7 @@ import torchvision
 from timm.layers import BatchNormAct2d
 from torch import Tensor, nn
 
-from models.classifier import Classifier, fold_batch_norm, ready, unique
+from models.classifier import Classifier, Pointwise, fold_batch_norm, pack_pointwise, ready, unique
 
 
 def random_statistics(network: nn.Module) -> nn.Module:
@@ -205,3 +205,34 @@ def test_the_thousand_names_are_a_thousand(lite0: Classifier) -> None:
     assert len(lite0.categories) == len(set(lite0.categories)) == 1000
     assert lite0.categories[281] == "tabby" and lite0.categories[0] == "tench"
     assert not any("(" in name for name in lite0.categories)  # torchvision already tells the cranes apart
+
+
+def small_pointwise() -> nn.Conv2d:
+    conv = nn.Conv2d(5, 7, 1).requires_grad_(False)
+    return conv.to(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 7, 7), (3, 5, 14, 1), (16, 5, 2, 3)])
+def test_a_packed_convolution_gives_the_answer_and_the_gradient_of_the_plain_one(shape: tuple[int, ...]) -> None:
+    conv = small_pointwise()
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    weights = torch.randn((shape[0], 7, *shape[2:]), generator=torch.Generator().manual_seed(1))
+    for model in (Pointwise(conv), copy.deepcopy(Pointwise(conv))):
+        (ours,) = torch.autograd.grad((model(x) * weights).sum(), x)
+        (truth,) = torch.autograd.grad((conv(x) * weights).sum(), x)
+        assert torch.allclose(model(x), conv(x), atol=1e-5)
+        assert torch.allclose(ours, truth, atol=1e-5)
+
+
+def test_a_packed_convolution_in_float64_is_the_plain_one() -> None:
+    conv = small_pointwise().double()
+    x = torch.randn(2, 5, 3, 3, dtype=torch.float64)
+    assert torch.equal(Pointwise(conv)(x), conv(x))
+
+
+def test_only_plain_pointwise_convolutions_are_packed() -> None:
+    layers = [nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 1, stride=2), nn.Conv2d(4, 4, 1, groups=2)]
+    network = nn.Sequential(*layers).requires_grad_(False)
+    assert pack_pointwise(network) == (1 if torch.backends.mkldnn.is_available() else 0)
+    assert [type(layer) for layer in network[1:]] == [nn.Conv2d] * 3
+    assert pack_pointwise(network) == 0
