@@ -31,3 +31,10 @@ check: .venv/test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	sh tests/browser/install.sh
 	touch $@
+
+# Ratios against other libraries (in a virtual environment of their own), and the server under load. Half an hour, quiet.
+benchmark: .venv/test
+	benchmarks/peers.sh
+	$(BIN)/python -m benchmarks.axis
+	$(BIN)/python -m benchmarks.server
+	$(BIN)/python -m benchmarks.environment
