@@ -2,7 +2,7 @@
 
 import os
 
-# Before torch is imported: its threads shall sleep while they wait. Small networks on a busy machine are tested four times
+# Before torch is imported: its threads shall spin only briefly while they wait. Small networks on a busy machine are tested four times
 # as fast, because threads that spin take the cores from those that work.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
