@@ -163,6 +163,19 @@ def test_a_click_on_a_pixel_shows_its_numbers(page: Page, server: str) -> None:
     expect(page.locator("code").filter(has_text="def fgsm(").first).to_be_visible()
 
 
+def test_a_release_does_not_send_the_picture_again(page: Page, server: str) -> None:
+    received: list[int] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: received.append(len(frame))))
+    open_page(page, server, "eps=7&pixel=3,4")
+    expect(page.get_by_test_id("stMetric").filter(has_text="L∞")).to_contain_text("7/255")
+    assert max(received) > 150_000, "the picture came once"
+    settle(page)
+    received.clear()
+    page.locator(SLIDER).press("ArrowRight")
+    expect(page.get_by_test_id("stMetric").filter(has_text="L∞")).to_contain_text("8/255")
+    assert max(received) < 50_000
+
+
 def test_presenter_mode_comes_and_goes_with_a_key(page: Page, server: str) -> None:
     open_page(page, server)
     page.keyboard.press("p")

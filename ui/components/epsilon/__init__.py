@@ -43,7 +43,9 @@ def epsilon_slider(
     axis: Axis, categories: tuple[str, ...], verdicts: list[str], *, start: Released, key: str
 ) -> Released:
     """Show the slider, at first as `start` says; `verdicts` are the sentences for the steps of `axis`."""
-    start = Released(start.n, valid_pixel(start.pixel, axis.x.shape[-1]))
+    if key not in st.session_state:  # newly mounted; later the browser knows better, and equal bytes are not sent again
+        st.session_state[f"{key}_start"] = Released(start.n, valid_pixel(start.pixel, axis.x.shape[-1]))
+    start = st.session_state[f"{key}_start"]
     result = _component(
         key=key,
         data=pack(header(axis, categories, verdicts, start), from_pixels(axis.x).tobytes(), packed_signs(axis.d)),
