@@ -1,43 +1,94 @@
-"""`python -m training list` and `python -m training evaluate NAME --data DIR`: what was learned, measured again."""
+"""What learns, at the command line.
+
+    python -m training list
+    python -m training NAME --data DIR [--seed S] [--out DIR] [--epochs N] [--limit N]
+    python -m training evaluate NAME --data DIR [--split SPLIT] [--limit N] [--json]
+
+A training goes on from where it was stopped if OUT (`runs`) holds its last snapshot. `translate` trains all five translators.
+"""
+
+import os
+
+# Before torch is imported: its threads shall spin only briefly while they wait, so that a busy neighbour does not stop them.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from training import imagenet
+from models import memory
+from training import imagenet, translate
+from training.snapshot import Snapshot
 
-EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {"imagenet": (imagenet.evaluate, "labels")}
+TRANSLATORS = {f"translate-{score}": score for score in translate.NAMES}
+TRAININGS: dict[str, Callable[..., Iterator[Snapshot]]] = {
+    name: partial(translate.train, score=score) for name, score in TRANSLATORS.items()
+}
+GROUPS = {"translate": list(TRANSLATORS)}
+EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
+    "imagenet": (imagenet.evaluate, "labels"),
+    **{name: (partial(translate.evaluate, name), "test_2016_flickr") for name in TRANSLATORS},
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line. Returns 2, with one sentence on stderr, if the data are not there."""
     options = _parser().parse_args(arguments)
-    if options.command == "list":
-        print("\n".join(EVALUATIONS))
-        return 0
-    evaluate, split = EVALUATIONS[options.name]
+    memory.keep_large_blocks()
     try:
-        result = evaluate(options.data, options.split or split, options.limit)
+        options.run(options)
     except (OSError, ValueError) as error:
         print(f"training: {error}", file=sys.stderr)
         return 2
-    print(json.dumps(result) if options.json else "\n".join(f"{key}: {value}" for key, value in result.items()))
     return 0
 
 
+def _list(_options: argparse.Namespace) -> None:
+    print("\n".join(dict.fromkeys([*TRAININGS, *EVALUATIONS])))
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    evaluate, split = EVALUATIONS[options.name]
+    result = evaluate(options.data, options.split or split, options.limit)
+    print(json.dumps(result) if options.json else "\n".join(f"{key}: {value}" for key, value in result.items()))
+
+
+def _train(options: argparse.Namespace) -> None:
+    for name in GROUPS.get(options.command, [options.command]):
+        path = options.out / f"{name}.safetensors"
+        known = {"epochs": options.epochs, "limit": options.limit}
+        resume = Snapshot.load(path) if path.exists() else None
+        run = TRAININGS[name](options.data, seed=options.seed, resume=resume, **{k: v for k, v in known.items() if v is not None})
+        for snapshot in run:
+            snapshot.save(path)
+            print(name, snapshot.line(), flush=True)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="every name there is")
+    commands.add_parser("list", help="every name there is").set_defaults(run=_list)
     evaluate = commands.add_parser("evaluate", help="measure a model on data")
     evaluate.add_argument("name", choices=list(EVALUATIONS))
-    evaluate.add_argument("--data", type=Path, required=True, help="the folder that holds the data sets")
     evaluate.add_argument("--split", help="the file to measure on, without its ending")
-    evaluate.add_argument("--limit", type=int, help="only so many rows")
     evaluate.add_argument("--json", action="store_true", help="one JSON object on the last line")
+    evaluate.set_defaults(run=_evaluate)
+    for name in [*GROUPS, *TRAININGS]:
+        train = commands.add_parser(name, help="train it")
+        train.add_argument("--seed", type=int, default=1)
+        train.add_argument("--out", type=Path, default=Path("runs"), help="where its snapshots go")
+        train.add_argument("--epochs", type=int)
+        train.set_defaults(run=_train)
+    for command in commands.choices.values():
+        if command.get_default("run") is not _list:
+            command.add_argument("--data", type=Path, required=True, help="the folder that holds the data sets")
+            command.add_argument("--limit", type=int, help="only so many rows")
     return parser
 
 

@@ -1,0 +1,78 @@
+"""Words and their numbers: how a sentence becomes the integers that a network reads, and back."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Literal
+
+from sacremoses import MosesDetokenizer, MosesPunctNormalizer, MosesTokenizer
+
+Language = Literal["en", "fr"]
+PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3
+SPECIAL = ("⟨pad⟩", "⟨unk⟩", "⟨begin⟩", "⟨end⟩")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words a network knows, in the order of their numbers; the first four are `SPECIAL`."""
+
+    words: tuple[str, ...]
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        return {word: number for number, word in enumerate(self.words)}
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def encode(self, tokens: Iterable[str]) -> list[int]:
+        """A number a token; `UNKNOWN` for words that are not known, and for typed look-alikes of the special ones."""
+        numbers = (self.numbers.get(token, UNKNOWN) for token in tokens)
+        return [number if number > END else UNKNOWN for number in numbers]
+
+    @staticmethod
+    def count(sentences: Iterable[Sequence[str]], at_least: int) -> "Vocabulary":
+        """The words that occur `at_least` so often, the most frequent first (ties: by alphabet)."""
+        counts = Counter(token for sentence in sentences for token in sentence)
+        kept = sorted((word for word, count in counts.items() if count >= at_least), key=lambda word: (-counts[word], word))
+        return Vocabulary((*SPECIAL, *kept))
+
+    def with_words_of(self, other: "Vocabulary") -> "Vocabulary":
+        """Both, ours first."""
+        return Vocabulary((*self.words, *(word for word in other.words if word not in self.numbers)))
+
+    @staticmethod
+    def read(path: Path) -> "Vocabulary":
+        """From a text file, one word a line. Raises OSError."""
+        return Vocabulary((*SPECIAL, *path.read_text(encoding="utf-8").split("\n")[:-1]))
+
+    def write(self, path: Path) -> None:
+        path.write_text("".join(f"{word}\n" for word in self.words[len(SPECIAL) :]), encoding="utf-8")
+
+
+def tokenize(text: str, language: Language) -> list[str]:
+    """Lower-case tokens in the way of Moses: punctuation apart, an article with its apostrophe (« l' », « homme »)."""
+    normal = _normalizer(language).normalize(" ".join(text.lower().split()))
+    return _tokenizer(language).tokenize(normal, escape=False)
+
+
+def detokenize(tokens: Sequence[str], language: Language) -> str:
+    """The sentence as one would write it (still in lower case)."""
+    return _detokenizer(language).detokenize(list(tokens), unescape=False)
+
+
+@cache
+def _normalizer(language: Language) -> MosesPunctNormalizer:
+    return MosesPunctNormalizer(language)
+
+
+@cache
+def _tokenizer(language: Language) -> MosesTokenizer:
+    return MosesTokenizer(language)
+
+
+@cache
+def _detokenizer(language: Language) -> MosesDetokenizer:
+    return MosesDetokenizer(language)
