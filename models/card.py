@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CARDS = Path(__file__).parent.parent / "assets" / "cards"
+PLAIN = ("bleu", "ppl", "alignment")  # metrics that are no percentages
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,13 @@ class Card:
         licence: of the weights.
         parameters: how many numbers were learned.
         megabytes: the size of the weights file.
-        published: the figures its makers report, by metric, in %.
+        published: the figures its makers report, by metric; in % but for BLEU and perplexity.
         published_on: the data of the published figures.
-        metrics: the figures measured by `command`, in %; empty for networks that we did not measure.
+        metrics: the figures measured by `command`; empty for networks that we did not measure.
         measured_on: the data of the measured figures.
         command: how to measure them again.
         sha256: of the weights file; empty where the loader of the package checks it.
+        seed, commit, hardware, minutes: of our own training; empty for weights of others.
     """
 
     title: str
@@ -40,11 +42,20 @@ class Card:
     measured_on: str
     command: str
     sha256: str
+    seed: int | str = ""
+    commit: str = ""
+    hardware: str = ""
+    minutes: float | str = ""
+
+    def write(self, name: str) -> None:
+        """Write it where `read_card` looks."""
+        text = json.dumps({key: value for key, value in vars(self).items() if value != ""}, ensure_ascii=False, indent=2)
+        (CARDS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
     def rows(self) -> list[tuple[str, str]]:
         """Everything that is known, as (what, words) for a table."""
         known = [(name.replace("_", " "), value) for name, value in vars(self).items() if value not in ("", {})]
-        return [(name, _percents(value) if isinstance(value, dict) else str(value)) for name, value in known]
+        return [(name, _figures(value) if isinstance(value, dict) else str(value)) for name, value in known]
 
 
 def read_card(name: str) -> Card:
@@ -57,11 +68,11 @@ def readme_table() -> str:
     lines = ["| network | published | measured here | command |", "|---|---|---|---|"]
     for path in sorted(CARDS.glob("*.json")):
         card = read_card(path.stem)
-        published = f"{_percents(card.published)} ({card.published_on})"
-        measured = f"{_percents(card.metrics)} ({card.measured_on})"
+        published = f"{_figures(card.published)} ({card.published_on})"
+        measured = f"{_figures(card.metrics)} ({card.measured_on})"
         lines.append(f"| {card.title} | {published} | {measured} | `{card.command}` |")
     return "\n".join(lines)
 
 
-def _percents(figures: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:g} %" for name, value in figures.items())
+def _figures(figures: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:g}{'' if name.startswith(PLAIN) else ' %'}" for name, value in figures.items())

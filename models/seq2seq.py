@@ -47,7 +47,13 @@ class Seq2Seq(nn.Module):
 
     def encode(self, source: Int[Tensor, "batch source"]) -> tuple[Float[Tensor, "batch source d"], Float[Tensor, "batch d"]]:
         r"""$\bar h_s$ for every word of the source, and the fixed vector: the last state of each direction. No padding, please."""
-        h_bar, ends = self.encoder(self.dropout(self.source_embedding(source)))
+        return self.encode_embedded(self.source_embedding(source))
+
+    def encode_embedded(
+        self, x: Float[Tensor, "batch source d_word"]
+    ) -> tuple[Float[Tensor, "batch source d"], Float[Tensor, "batch d"]]:
+        """`encode` from the words' embeddings on: what a gradient with respect to them needs."""
+        h_bar, ends = self.encoder(self.dropout(x))
         return self.dropout(h_bar), ends.transpose(0, 1).flatten(1)
 
     def begin(self, fixed: Float[Tensor, "batch d"]) -> Float[Tensor, "batch d"]:

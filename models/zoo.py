@@ -4,6 +4,7 @@ To add a classifier: one function that builds it and returns a `Classifier`, one
 """
 
 import hashlib
+import json
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,17 +12,24 @@ from functools import cache
 from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from pickle import UnpicklingError  # what torch raises, with weights_only, for a file that holds more than numbers
 
 import timm
 import torch
 import torchvision
+from safetensors.torch import load_file
 from torchvision.models import WeightsEnum, get_model_weights, list_models
 
 from models.card import Card, read_card
 from models.classifier import Classifier, ready
+from models.seq2seq import Seq2Seq
+from models.translation import Translator
+from models.words import Vocabulary
 
 EMBEDDED = "efficientnet_lite0"
+ASSETS = Path(__file__).parent.parent / "assets"
+WEIGHTS, WORDS = ASSETS / "weights", ASSETS / "words"
 PATIENCE = 20  # seconds without a byte before a download is given up
 
 
@@ -137,3 +145,35 @@ def _torchvision_card(name: str, weights: WeightsEnum) -> Card:
         command="",
         sha256="",
     )
+
+
+TRANSLATORS = ("perceptron", "general", "dot", "concat", "none")
+
+
+def translator(score: str) -> Translator:
+    """The English–French translator with this score, ready for use. Raises WeightsUnavailableError if its file is damaged or missing."""
+    name = f"translate-{score}"
+    known = read_card(name)
+    english, french = (Vocabulary.read(WORDS / f"translate.{language}.txt") for language in ("en", "fr"))
+    network = Seq2Seq(score, len(english), len(french))
+    network.load_state_dict(_weights(name, known))
+    return Translator(score, network.eval().requires_grad_(False), english, french, known)
+
+
+def translator_card(score: str) -> Card:
+    """Raises OSError for a score that was not trained."""
+    return read_card(f"translate-{score}")
+
+
+def recorded(name: str) -> dict[str, Any]:
+    """What a command recorded of our own models, from `assets/recorded/NAME.json`; empty where nothing was."""
+    path = ASSETS / "recorded" / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _weights(name: str, known: Card) -> dict[str, torch.Tensor]:
+    """The tensors of `assets/weights/NAME.safetensors` in float32, if the file is the one that the card names."""
+    path = WEIGHTS / f"{name}.safetensors"
+    if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != known.sha256:
+        raise WeightsUnavailableError(f"The file {path.name} is missing or is not the one that the model card names.")
+    return {key: tensor.float() for key, tensor in load_file(path).items()}

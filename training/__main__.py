@@ -2,6 +2,7 @@
 
     python -m training list
     python -m training NAME --data DIR [--seed S] [--out DIR] [--epochs N] [--limit N]
+    python -m training export NAME --data DIR [--seed S] [--out DIR]
     python -m training evaluate NAME --data DIR [--split SPLIT] [--limit N] [--json]
 
 A training goes on from where it was stopped if OUT (`runs`) holds its last snapshot. `translate` trains all five translators.
@@ -57,6 +58,12 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(json.dumps(result) if options.json else "\n".join(f"{key}: {value}" for key, value in result.items()))
 
 
+def _export(options: argparse.Namespace) -> None:
+    for name in GROUPS.get(options.name, [options.name]):
+        translate.export(TRANSLATORS[name], options.data, Snapshot.load(options.out / f"{name}.safetensors"), options.seed)
+        print(name, "is written")
+
+
 def _train(options: argparse.Namespace) -> None:
     for name in GROUPS.get(options.command, [options.command]):
         path = options.out / f"{name}.safetensors"
@@ -79,12 +86,16 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--split", help="the file to measure on, without its ending")
     evaluate.add_argument("--json", action="store_true", help="one JSON object on the last line")
     evaluate.set_defaults(run=_evaluate)
+    export = commands.add_parser("export", help="write a finished run as the app ships it: weights, words, card")
+    export.add_argument("name", choices=[*GROUPS, *TRANSLATORS])
+    export.set_defaults(run=_export)
     for name in [*GROUPS, *TRAININGS]:
         train = commands.add_parser(name, help="train it")
-        train.add_argument("--seed", type=int, default=1)
-        train.add_argument("--out", type=Path, default=Path("runs"), help="where its snapshots go")
         train.add_argument("--epochs", type=int)
         train.set_defaults(run=_train)
+    for command in [export, *(commands.choices[name] for name in [*GROUPS, *TRAININGS])]:
+        command.add_argument("--seed", type=int, default=1)
+        command.add_argument("--out", type=Path, default=Path("runs"), help="where its snapshots are")
     for command in commands.choices.values():
         if command.get_default("run") is not _list:
             command.add_argument("--data", type=Path, required=True, help="the folder that holds the data sets")

@@ -7,8 +7,9 @@ networks at once are slower than one after the other.
 """
 
 import threading
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import streamlit as st
 import torch
@@ -29,9 +30,13 @@ from attacks.axis import (
     refine,
 )
 from attacks.perturbation import Perturbation
-from models import zoo
+from models import hub, zoo
 from models.classifier import Classifier
+from models.faithful import Examination, examine
+from models.hub import HubTranslator
 from models.picture import Picture, from_pixels, png, read_picture, to_pixels
+from models.trace import Trace
+from models.translation import Touch, Translator, beam_tree
 
 inference = threading.Semaphore(1)
 
@@ -139,3 +144,67 @@ def weights_of_logit(question: Question, k: int, _axis: Axis) -> LogitWeights:
     model = classifier(question.network)
     with inference:
         return logit_weights(model, _axis, k)
+
+
+@st.cache_resource(max_entries=5, show_spinner=False)
+def translator(score: str) -> Translator:
+    """The translator with this score. Raises `zoo.WeightsUnavailableError`."""
+    return zoo.translator(score)
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def hub_translator(name: str) -> HubTranslator:
+    """A translator of a hub or in a folder. Raises `zoo.WeightsUnavailableError`."""
+    return hub.load(name)
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """What a visitor asks on the page "Translate", in values that can be kept as a key. `hub` is "" for our own models."""
+
+    text: str
+    score: str
+    hub: str = ""
+    beam: int = 1
+    sampling: float = 0.0
+    seed: int = 0
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def trace(sentence: Sentence, touch: str = "{}", _touch: Touch = Touch()) -> Trace:  # noqa: B008 (frozen)
+    """The translation, touched by `_touch`, of which `touch` is the text that tells it apart. Raises ValueError, in plain words."""
+    if sentence.hub:
+        model = hub_translator(sentence.hub)
+        with inference:
+            return model.translate(sentence.text, sentence.beam)
+    how = replace(_touch, sampling=sentence.sampling, seed=sentence.seed)
+    with inference:
+        return translator(sentence.score).translate(sentence.text, how, sentence.beam if _touch.nothing() else 1)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def beams(sentence: Sentence) -> tuple[tuple[str, int, float], ...]:
+    """The beam search of a sentence as a tree: for each node its word, its parent's number (−1 for the root) and log p up to here."""
+    model = translator(sentence.score)
+    with inference:
+        return beam_tree(model.beams(sentence.text, sentence.beam), model.french)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def race(text: str) -> dict[str, tuple[Trace, float]]:
+    """Each score's greedy translation of a text and the seconds it took, after one to warm up."""
+    found = {}
+    for score in zoo.TRANSLATORS:
+        model = translator(score)
+        with inference:
+            model.translate(text)
+            started = time.perf_counter()
+            found[score] = (model.translate(text), time.perf_counter() - started)
+    return found
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def examination(sentence: Sentence, beam: int, step: int, _trace: Trace) -> Examination:
+    """Whether the attention of a step of an untouched translation is to be believed; `beam` tells which translation."""
+    with inference:
+        return examine(translator(sentence.score), _trace, step)

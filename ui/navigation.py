@@ -30,7 +30,24 @@ FOOL = Page(
     claim="A change of 1/255 in every pixel, too small to see, changes what a network is sure it sees.",
 )
 
+TRANSLATE = Page(
+    "translate",
+    "Translate",
+    ":material/translate:",
+    lecture="A1, A2, A3, A8, A9",
+    claim="To write each French word, the network looks again at the English ones. Step through it, and lay a hand on it.",
+)
+
+SCORES = Page(
+    "scores",
+    "Scores and heads",
+    ":material/calculate:",
+    lecture="A2, A8, A9",
+    claim="Attention is five lines of arithmetic: type Q, K and V by hand, and see every number up to the output.",
+)
+
 PAGES: dict[str, list[Page]] = {
     "": [Page("home", "Attend & Attack", ":material/home:", default=True)],
+    "Attention": [TRANSLATE, SCORES],
     "Adversarial learning": [FOOL],
 }

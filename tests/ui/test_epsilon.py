@@ -9,7 +9,8 @@ import torch
 from attacks.axis import COARSE, gradient_axis
 from models.classifier import Classifier
 from models.picture import gallery_picture, to_pixels
-from ui.components.epsilon import Released, header, pack, packed_signs, valid_pixel, whole_step
+from ui.components.epsilon import Released, header, packed_signs, valid_pixel, whole_step
+from ui.components.packing import pack
 
 
 def unpacked(packed: bytes, count: int) -> np.ndarray:

@@ -4,7 +4,6 @@ The server sends the picture, the signs and the network's answers at every step 
 $\mathrm{clip}(x + n\,\mathrm{sign})$ on bytes, exactly as the server does, and asks nobody. On release the server learns n.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from attacks.axis import FINE, Axis
 from models.picture import from_pixels
+from ui.components.packing import pack
 
 HERE = Path(__file__).parent
 TOP = 5  # bars before and after
@@ -78,12 +78,6 @@ def header(axis: Axis, categories: tuple[str, ...], verdicts: list[str], start: 
         "cleanRight": axis.clean_right,
         "verdicts": verdicts,
     }
-
-
-def pack(head: dict[str, Any], *arrays: bytes) -> bytes:
-    """One block of bytes: the length of the header (4 bytes, little-endian), the header as JSON, the arrays."""
-    text = json.dumps(head, ensure_ascii=False).encode()
-    return len(text).to_bytes(4, "little") + text + b"".join(arrays)
 
 
 def packed_signs(d: Tensor) -> bytes:

@@ -1,0 +1,111 @@
+"""What one number of a translation is made of: the products that add up to it, computed again from the numbers before it."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.attention import Concat, General, Perceptron
+from models.seq2seq import Seq2Seq
+from models.trace import Trace
+from models.words import BEGIN
+
+
+@dataclass(frozen=True)
+class Terms:
+    """$f(\\sum_i \\text{left}_i\\, \\text{right}_i) = $ `value`; `finish` names $f$ ("" for none, "tanh")."""
+
+    title: str
+    labels: tuple[str, ...]
+    left_name: str
+    left: np.ndarray
+    right_name: str
+    right: np.ndarray
+    finish: str
+    value: float
+
+    @property
+    def products(self) -> np.ndarray:
+        return self.left * self.right
+
+    def recomputed(self) -> float:
+        """`value` once more, from the products."""
+        total = float(self.products.sum(dtype=np.float64))
+        return math.tanh(total) if self.finish == "tanh" else total
+
+
+@torch.no_grad()
+def score_terms(network: Seq2Seq, trace: Trace, t: int, s: int) -> Terms:
+    r"""The products of $\text{score}(h_t, \bar h_s)$, before any temperature."""
+    h, k, score = _row(trace, "h", t), _row(trace, "h_bar", s), network.score
+    match score:
+        case Perceptron():
+            names, left, right = ("v", "tanh(W h + U h̄)"), score.v_a, torch.tanh(h @ score.W_a + k @ score.U_a)
+        case General():
+            names, left, right = ("h W", "h̄"), h @ score.W_a, k
+        case Concat():
+            names, left, right = ("W", "[h; h̄]"), score.W_a, torch.cat([h, k])
+        case None:
+            raise ValueError("Without attention there are no scores.")
+        case _:
+            scale = 1 / math.sqrt(len(k)) if type(score).__name__ == "ScaledDot" else 1.0
+            names, left, right = ("h", "h̄"), h * scale, k
+    value = float((left * right).sum())
+    return _terms(f"score of “{trace.source[s]}”", _counted(len(left)), names, left, right, "", value)
+
+
+def context_terms(trace: Trace, t: int, i: int, head: int = 0) -> Terms:
+    r"""$c_{t,i} = \sum_s \alpha_{ts} \bar h_{s,i}$, a product a source word."""
+    alpha, column = trace.weights[head, t], trace.values["h_bar"][:, i]
+    value = float(trace.values["c"][t, i])
+    return Terms(f"number {i} of c", trace.source, "α", alpha, f"h̄[{i}]", column, "", value)
+
+
+@torch.no_grad()
+def attention_vector_terms(network: Seq2Seq, trace: Trace, t: int, i: int) -> Terms:
+    r"""$a_{t,i} = \tanh(\sum_j W_{c,ij} [c_t; h_t]_j + b_i)$."""
+    inputs = torch.cat([_row(trace, "c", t), _row(trace, "h", t), torch.ones(1)])
+    W = torch.cat([network.W_c.weight[i], network.W_c.bias[i : i + 1]])
+    half = len(inputs) // 2
+    labels = (*(f"c[{j}]" for j in range(half)), *(f"h[{j}]" for j in range(half)), "bias")
+    return _terms(f"number {i} of a", labels, ("W_c", "[c; h]"), W, inputs, "tanh", float(trace.values["a"][t, i]))
+
+
+@torch.no_grad()
+def logit_terms(network: Seq2Seq, trace: Trace, t: int, word: int, name: str) -> Terms:
+    r"""The logit of a word: $E_w \cdot a_t + b_w$."""
+    inputs = torch.cat([_row(trace, "a", t), torch.ones(1)])
+    E = torch.cat([network.target_embedding.weight[word], network.b[word : word + 1]])
+    labels = (*_counted(len(inputs) - 1), "bias")
+    return _terms(f"logit of “{name}”", labels, ("E", "a"), E, inputs, "", float(E @ inputs))
+
+
+@torch.no_grad()
+def state_terms(network: Seq2Seq, trace: Trace, t: int, i: int) -> Terms:
+    r"""$h_{t,i} = (1 - z_i)\, n_i + z_i\, h_{t-1,i}$: what the GRU keeps of the state before, and what it takes from the last word. Cho 2014, eq. 7."""
+    gru = network.decoder
+    word = int(trace.values["word"][t - 1]) if t else BEGIN
+    before = _row(trace, "h", t - 1) if t else network.begin(torch.from_numpy(trace.values["fixed"])[None])[0]
+    x = network.target_embedding.weight[word]
+    from_x = (gru.weight_ih_l0 @ x + gru.bias_ih_l0).chunk(3)
+    from_h = (gru.weight_hh_l0 @ before + gru.bias_hh_l0).chunk(3)
+    r, z = (torch.sigmoid(from_x[gate] + from_h[gate])[i] for gate in (0, 1))
+    n = torch.tanh(from_x[2][i] + r * from_h[2][i])
+    left, right = torch.stack([1 - z, z]), torch.stack([n, before[i]])
+    return _terms(f"number {i} of h", ("new", "kept"), ("gate", "value"), left, right, "", float(trace.values["h"][t, i]))
+
+
+def _row(trace: Trace, name: str, number: int) -> Tensor:
+    return torch.from_numpy(trace.values[name][number])
+
+
+def _counted(count: int) -> tuple[str, ...]:
+    return tuple(str(i) for i in range(count))
+
+
+def _terms(
+    title: str, labels: tuple[str, ...], names: tuple[str, str], left: Tensor, right: Tensor, finish: str, value: float
+) -> Terms:
+    return Terms(title, labels, names[0], left.numpy(), names[1], right.numpy(), finish, value)
