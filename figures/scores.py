@@ -19,6 +19,7 @@ def heat(
     *,
     legend: str,
     span: tuple[float, float] | None = None,
+    large: bool = False,
 ) -> go.Figure:
     """A small matrix as coloured cells with its numbers, the first row on top; `span` fixes the ends of the scale."""
     figure = go.Figure(
@@ -32,7 +33,7 @@ def heat(
             hovertemplate="%{y}, %{x}: %{z:.6~g}<extra></extra>",
             xgap=2,
             ygap=2,
-            colorbar={"thickness": 12, "nticks": 4, "title": legend},
+            colorbar={"thickness": 12, "nticks": 3, "title": legend},
         )
     )
     cells = [(x, y, value) for y, row in zip(rows, values, strict=True) for x, value in zip(columns, row, strict=True)]
@@ -42,13 +43,13 @@ def heat(
         y=[y for _, y, _ in cells],
         text=[f"{z:.3g}" for *_, z in cells],
         mode="text",
-        textfont={"size": 15, "color": [LIGHT if 2 * z <= least + most else DARK for *_, z in cells]},
+        textfont={"size": 21 if large else 15, "color": [LIGHT if 2 * z <= least + most else DARK for *_, z in cells]},
         hoverinfo="skip",
     )
     figure.update_xaxes(side="top", type="category", showgrid=False)
     figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
     margin = {"l": 5, "r": 5, "t": 5, "b": 5}
-    return figure.update_layout(height=60 + 42 * len(rows), margin=margin)
+    return figure.update_layout(height=60 + (64 if large else 42) * len(rows), margin=margin)
 
 
 def over_d(

@@ -1,11 +1,11 @@
 r"""Any encoder–decoder with cross-attention of transformers, by its name on huggingface.co or by a local folder, told as a `Trace`.
 
-Only numbers are read (safetensors); nothing is unpickled, no code of a repository runs, and no token of this machine is sent. The
+Only numbers are read (safetensors); nothing is unpickled, no code of a repository runs, no token of this machine is sent. The
 sentence is found first, then read once more in one forward, so that every number of the trace belongs to the sentence shown.
 
-transformers computes each attention with the function that it is told to use. While a network is loaded, `told` is tried in the place
-of its own: the lecture's `attend`, which hands out the scores beside the weights. It stays if the network answers as before, so nothing
-is hooked by us. (transformers itself collects attentions in a variable of the calling thread: concurrent calls do not meet.)
+transformers computes each attention with the function that it is told to use. While a network is loaded, `told` is tried in place of
+its own: the lecture's `attend`, which hands out scores beside weights. It stays if the network then answers as before. We hook
+nothing; transformers itself collects attentions in a variable of the calling thread, so concurrent calls do not meet.
 """
 
 import json
@@ -263,7 +263,7 @@ def told(
 def load(name_or_folder: str) -> HubTranslator:
     """The encoder–decoder of this name on huggingface.co ("Helsinki-NLP/opus-mt-en-fr") or in this folder, frozen and ready for use.
 
-    No network is asked for what this machine has. Raises WeightsUnavailableError, one plain sentence, if there is nothing to load.
+    What this machine has is not asked of the network. Raises WeightsUnavailableError, one plain sentence, for what cannot be had.
     """
     folder = _place(name_or_folder)
     with _loading:
@@ -279,7 +279,8 @@ def _load(folder: Path, name: str) -> HubTranslator:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # a foreign file makes it raise anything
         raise WeightsUnavailableError(f"The tokenizer of {name} is missing or damaged.") from error
-    if len(tokenizer) <= len(tokenizer.all_special_ids):
+    files = {file for kind, file in tokenizer.vocab_files_names.items() if kind != "tokenizer_config_file"}
+    if files and not any((folder / file).is_file() for file in files):  # transformers makes up an empty one
         raise WeightsUnavailableError(f"The tokenizer of {name} is missing or damaged.")
     model = _model(folder, name, config)
     ends = model.generation_config.eos_token_id
@@ -459,9 +460,9 @@ def _fetch(name: str) -> Path:
     try:
         commit, texts, weights = _offered(name)
         get = partial(hf_hub_download, name, revision=commit, token=False, etag_timeout=PATIENCE)
-        folder = [Path(get(file)).parent for file in texts][0]
+        folder = Path(get("config.json")).parent
         _config(folder, name)  # before gigabytes of another kind of model
-        for file in weights:
+        for file in (*texts, *weights):
             get(file)
     except WeightsUnavailableError:
         raise
@@ -471,7 +472,7 @@ def _fetch(name: str) -> Path:
         ) from error
     except RepositoryNotFoundError as error:
         raise WeightsUnavailableError(f"There is no public model named {name} on huggingface.co.") from error
-    except (httpx.HTTPError, OSError, RuntimeError, ValueError) as error:
+    except (httpx.HTTPError, OSError, RuntimeError, ValueError, KeyError) as error:
         words = "is not on this machine and could not be fetched (no network, no answer, or no room)"
         raise WeightsUnavailableError(f"{name} {words}.") from error
     return folder

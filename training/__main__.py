@@ -3,6 +3,7 @@
     python -m training list
     python -m training NAME --data DIR [--seed S] [--out DIR] [--epochs N] [--limit N]
     python -m training export NAME --data DIR [--seed S] [--out DIR]
+    python -m training report translate --data DIR
     python -m training evaluate NAME --data DIR [--split SPLIT] [--limit N] [--json]
 
 A training goes on from where it was stopped if OUT (`runs`) holds its last snapshot. `translate` trains all five translators.
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from models import memory
-from training import imagenet, translate
+from training import imagenet, report, translate
 from training.snapshot import Snapshot
 
 TRANSLATORS = {f"translate-{score}": score for score in translate.NAMES}
@@ -64,6 +65,10 @@ def _export(options: argparse.Namespace) -> None:
         print(name, "is written")
 
 
+def _report(options: argparse.Namespace) -> None:
+    print(report.write(options.data))
+
+
 def _train(options: argparse.Namespace) -> None:
     for name in GROUPS.get(options.command, [options.command]):
         path = options.out / f"{name}.safetensors"
@@ -89,6 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="write a finished run as the app ships it: weights, words, card")
     export.add_argument("name", choices=[*GROUPS, *TRANSLATORS])
     export.set_defaults(run=_export)
+    compare = commands.add_parser("report", help="measure all models of a group side by side, for the page")
+    compare.add_argument("name", choices=list(GROUPS))
+    compare.set_defaults(run=_report)
     for name in [*GROUPS, *TRAININGS]:
         train = commands.add_parser(name, help="train it")
         train.add_argument("--epochs", type=int)

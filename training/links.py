@@ -1,8 +1,9 @@
 r"""Does the attention link the words that a person would link? Measured against word alignments made by hand.
 
-Fifty sentence pairs of Multi30k's test of 2016 carry sure and possible links (`links.json`: who made them, and how). Each French word links to
-the English word it looks at most, $A = \{(\arg\max_s \alpha_{ts}, t)\}$, and the alignment error rate compares these with the hand's: Luong
-2015, section 5.4, by the measure of Och & Ney 2003. Wants `DIR/multi30k/test_2016_flickr.{en,fr}.gz`.
+Fifty sentence pairs of Multi30k's test of 2016 carry sure and possible links (`links.json`: who made them, and how). Each
+French word links to the English word it looks at most, $A = \{(\arg\max_s \alpha_{ts}, t)\}$, and the alignment error rate
+compares these with the hand's: Luong 2015, section 5.4, by the measure of Och & Ney 2003. Wants
+`DIR/multi30k/test_2016_flickr.{en,fr}.gz`.
 """
 
 import json
@@ -86,31 +87,34 @@ def agreement(translator: Translator | Look, data: Path, links: HandLinks) -> di
 def compare(weights: Iterable[Float[Tensor, "target source"]], sentences: Iterable[Sentence]) -> dict[str, float]:
     r"""Weights against links made by hand, in %, all sentences counted together. Och & Ney 2003.
 
-    $\text{AER} = 1 - \frac{|A \cap S| + |A \cap P|}{|A| + |S|}$, precision $\frac{|A \cap P|}{|A|}$, recall $\frac{|A \cap S|}{|S|}$, and the share
-    of the attention's mass that lies on $P$. Every French word that looks at any English one makes one link, also where the hand left
-    it alone: such a link is wrong. Equal weights share the link: then the figures are those expected of a choice by chance.
+    $\text{AER} = 1 - \frac{|A \cap S| + |A \cap P|}{|A| + |S|}$, precision $\frac{|A \cap P|}{|A|}$,
+    recall $\frac{|A \cap S|}{|S|}$, and the share of the attention's mass that lies on $P$.
+
+    Every French word that looks at any English one makes one link, also where the hand left it alone: such a link is wrong.
+    Equal weights share the link: then the figures are those expected of a choice by chance.
 
     Args:
         weights: a row for each French token; the columns after the last English token (`END`) make no link, but hold mass.
     """
-    made = sure = possible = all_sure = mass = all_mass = 0.0
-    for alpha, ((source, target), S, P) in zip(weights, sentences, strict=True):
-        words = alpha[:target, :source].double()
-        A = ((words == words.amax(1, keepdim=True)) & (words > 0)).double()
-        A /= A.sum(1, keepdim=True).clamp(min=1)
-        in_S, in_P = mask(S, source, target), mask(P, source, target)
-        made, sure, possible = made + float(A.sum()), sure + float(A[in_S].sum()), possible + float(A[in_P].sum())
-        all_sure, mass, all_mass = (
-            all_sure + len(S),
-            mass + float(words[in_P].sum()),
-            all_mass + float(alpha[:target].sum()),
-        )
+    counts = [_counts(alpha, sentence) for alpha, sentence in zip(weights, sentences, strict=True)]
+    made, sure, possible, all_sure, mass, all_mass = (sum(column) for column in zip(*counts, strict=True))
     return {
         "alignment_error": 100 * (1 - (sure + possible) / (made + all_sure)),
         "alignment_precision": 100 * possible / max(made, 1),
         "alignment_recall": 100 * sure / all_sure,
         "alignment_mass": 100 * mass / all_mass,
     }
+
+
+def _counts(alpha: Float[Tensor, "target source"], sentence: Sentence) -> tuple[float, ...]:
+    r"""Of one sentence: $|A|$, $|A \cap S|$, $|A \cap P|$, $|S|$, the mass on $P$, and all mass."""
+    (source, target), S, P = sentence
+    words = alpha[:target, :source].double()
+    A = ((words == words.amax(1, keepdim=True)) & (words > 0)).double()
+    A /= A.sum(1, keepdim=True).clamp(min=1)
+    in_S, in_P = mask(S, source, target), mask(P, source, target)
+    sums = torch.stack([A.sum(), A[in_S].sum(), A[in_P].sum(), in_S.sum(), words[in_P].sum(), alpha.double().sum()])
+    return tuple(sums.tolist())
 
 
 def mask(links: Iterable[Link], source: int, target: int) -> Tensor:

@@ -255,6 +255,7 @@ LINK: dict[str, Callable[[str], bool]] = {
     "score": lambda value: value in FUNCTIONS,
     "heads": lambda value: value in map(str, HEADS),
     "mask_kind": lambda value: value in MASKS,
+    "tied": lambda value: value in ("true", "false"),
     "seed": lambda value: value.isdecimal() and int(value) <= 9999,
     "d": lambda value: value.isdecimal() and 1 <= int(value) <= 1024,
     **{slot: lambda value, slot=slot: decode(value, slot) is not None for slot in EXAMPLE},  # type: ignore[misc]
@@ -415,6 +416,7 @@ def heat(step: str, table: pd.DataFrame) -> dict[str, Any]:
         "columns": list(shown.columns),
         "legend": legend,
         "span": span,
+        "large": st.query_params.get("presenter") == "1",
     }
 
 
@@ -900,7 +902,7 @@ def choose() -> Choice:
 
 def _one_of(label: str, options: list[Any], key: str, help: str | None = None) -> Any:
     chosen = st.segmented_control(
-        label, options, default=options[0], required=True, key=key, bind="query-params", help=help
+        label, options, default=options[0], required=True, key=key, bind="query-params", help=help, wrap=True
     )
     return options[0] if chosen is None else chosen
 

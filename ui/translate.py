@@ -90,6 +90,11 @@ def ask() -> Sentence:
     return Sentence(text, "" if score == HUB else score, name, 5 if way == BEAM else 1, sampling, seed)
 
 
+def first_screen() -> None:
+    """Compute what a first visitor sees, so that nobody waits for it."""
+    cached.trace(Sentence(EXAMPLES[0], "perceptron"))
+
+
 SCORE_HELP = "How relevant is the source word to the word to be written? Five models, trained alike, differ in nothing but this formula."
 HUB_HELP = "Any encoder–decoder of transformers with cross-attention, as safetensors. Its weights are fetched when first asked for."
 
@@ -214,8 +219,8 @@ def five_numbers(shown: Shown) -> pd.DataFrame:
 
 def code() -> tuple[Callable[..., Any], ...]:
     """The functions that compute it: the score chosen, attend, softmax, the attention vector, the decision."""
-    asked = st.session_state.get("model") or st.query_params.get("model")
-    score = next((name for name in attention.SCORES if asked in (name, TITLES.get(name))), "perceptron" if asked is None else "")
+    asked = st.session_state.get("model") or st.query_params.get("model") or "perceptron"
+    score = next((name for name in attention.SCORES if asked in (name, TITLES.get(name))), "")
     return (
         *([getattr(attention, score)] if score else []),
         attention.attend,

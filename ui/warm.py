@@ -43,7 +43,8 @@ def give_back() -> None:
 
 
 def warm_up() -> None:
-    """Import torch, load the embedded network, and compute what the first screen shows."""
-    from ui.fool import first_screen
+    """Import torch, load the networks of the first screens, and compute what these show."""
+    from ui import fool, translate
 
-    first_screen()
+    fool.first_screen()
+    translate.first_screen()

@@ -111,7 +111,7 @@ def test_the_parts_follow_from_each_other(name: str) -> None:
     for row, t in ((0, 0), (1, 2)):
         alpha = torch.tensor([math.exp(x) for x in e[row, t].tolist()], dtype=torch.float64)
         alpha /= alpha.sum()
-        c = sum(float(alpha[s]) * V[row, s] for s in range(5))
+        c = torch.stack([float(alpha[s]) * V[row, s] for s in range(5)]).sum(0)
         assert torch.allclose(parts.scores[row, t], e[row, t])
         assert torch.allclose(parts.weights[row, t], alpha)
         assert torch.allclose(parts.context[row, t], c)

@@ -207,7 +207,7 @@ def test_the_end_of_the_source_is_never_copied() -> None:
         h_bar, fixed = model.encode(source)
         h_t, _ = model.states(torch.tensor([[BEGIN]]), model.begin(fixed))
         only_the_end = torch.linalg.lstsq(h_bar[0], torch.eye(7)[6]).solution  # its product with the other states is 0
-        model.score.W_a.copy_(50 * torch.outer(h_t[0, 0], only_the_end))
+        dict(model.named_parameters())["score.W_a"].copy_(50 * torch.outer(h_t[0, 0], only_the_end))
         assert model.read(h_t, h_bar, fixed).weights[0, 0].argmax() == 6
     assert spell(model, source, [UNKNOWN], list("abcdef"), french())[0] in "abcdef"
 

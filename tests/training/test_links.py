@@ -128,7 +128,7 @@ def test_sentences_are_counted_together_not_averaged() -> None:
     short, long = (Sentence((n, n), pairs, pairs) for n, pairs in ((1, frozenset({(0, 0)})), (4, IN_ORDER)))
     found = compare([one_hot(1, columns=2), one_hot(0, 1, 2, 3, columns=5)], [short, long])
     assert found["alignment_recall"] == pytest.approx(100 * 4 / 5)
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="argument 2 is longer"):
         compare([one_hot(0, columns=2)], [short, long])
 
 
@@ -148,6 +148,7 @@ def test_the_baselines(data: Path) -> None:
     ordered = agreement(diagonal, data, TOY)  # two of the eight words have changed places
     assert ordered["alignment_error"] == pytest.approx(25) and ordered["alignment_mass"] == pytest.approx(75)
     blind = agreement(uniform, data, TOY)
+    assert uniform(["x"] * 3, ["y"] * 2).tolist() == [[0.25] * 4] * 2
     assert blind["alignment_error"] == pytest.approx(75) and blind["alignment_mass"] == pytest.approx(100 / 5)
 
 

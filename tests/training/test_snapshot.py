@@ -1,6 +1,7 @@
 """A run that is stopped goes on as if nothing had happened, and never loses what it had."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -29,14 +30,14 @@ def same(one: Snapshot, other: Snapshot) -> bool:
     return numbers[0] == numbers[1] and equal(one.state, other.state)
 
 
-def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+def equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(
         one[k].dtype == other[k].dtype and torch.equal(one[k], other[k]) for k in one
     )
 
 
 def test_a_snapshot_is_the_same_after_saving_and_loading(tmp_path: Path) -> None:
-    saved = some(loss=2.5, **{"bleu beam5 é": 41.0})
+    saved = some(3, loss=2.5, bleu_beam5=41.0)
     saved.save(tmp_path / "runs" / "new" / "a.safetensors")
     loaded = Snapshot.load(tmp_path / "runs" / "new" / "a.safetensors")
     assert same(saved, loaded)
@@ -83,7 +84,7 @@ def test_two_runs_in_one_folder_do_not_meet(tmp_path: Path) -> None:
 
 
 def test_no_file_and_a_damaged_one(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="a.safetensors"):
+    with pytest.raises(OSError, match=r"a\.safetensors"):
         Snapshot.load(tmp_path / "a.safetensors")
     some().save(tmp_path / "a.safetensors")
     (tmp_path / "a.safetensors").write_bytes((tmp_path / "a.safetensors").read_bytes()[:-1])
