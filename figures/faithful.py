@@ -43,7 +43,7 @@ def importances(
         title="relative to the largest of its kind", range=[-1.05, 1.05], zeroline=True, zerolinecolor=QUIET
     )
     return figure.update_layout(
-        height=110 + (22 + 11 * len(figure.data)) * rows,
+        height=110 + (10 + 7 * len(figure.data)) * rows,
         margin={"l": 10, "r": 10, "t": 40, "b": 10},
         barmode="group",
         bargap=0.25,

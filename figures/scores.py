@@ -8,7 +8,7 @@ from figures.palette import ALARM, CALM, NOISE, QUIET
 
 SCALE = "Cividis"  # dark is low, light is high, for all eyes (Nuñez 2018)
 LIGHT, DARK = "#FFFFFF", "#000000"  # the numbers on dark cells and on light ones
-HEIGHT = 300
+HEIGHT = 330
 STYLES = ((ALARM, "diamond", "solid"), (CALM, "circle", "solid"), (NOISE, "square", "solid"), (QUIET, "x", "dot"))
 
 
@@ -103,5 +103,5 @@ def _line(
 
 def _layout(figure: go.Figure) -> go.Figure:
     margin = {"l": 10, "r": 10, "t": 30, "b": 10}
-    legend = {"orientation": "h", "y": -0.3}
+    legend = {"orientation": "h", "y": -0.38}
     return figure.update_layout(height=HEIGHT, margin=margin, hovermode="x unified", legend=legend)

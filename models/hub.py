@@ -3,8 +3,8 @@ r"""Any encoder–decoder with cross-attention of transformers, by its name on h
 Only numbers are read (safetensors); nothing is unpickled, no code of a repository runs, no token of this machine is sent. The
 sentence is found first, then read once more in one forward, so that every number of the trace belongs to the sentence shown.
 
-transformers computes each attention with the function that it is told to use. While a network is loaded, `told` is tried in place of
-its own: the lecture's `attend`, which hands out scores beside weights. It stays if the network then answers as before. We hook
+transformers computes each attention with the function that it is told to use. While a network is loaded, `told` is tried in place
+of its own: the lecture's `attend`, which hands out scores beside weights. It stays if the network then answers as before. We hook
 nothing; transformers itself collects attentions in a variable of the calling thread, so concurrent calls do not meet.
 """
 
@@ -261,7 +261,7 @@ def told(
 
 
 def load(name_or_folder: str) -> HubTranslator:
-    """The encoder–decoder of this name on huggingface.co ("Helsinki-NLP/opus-mt-en-fr") or in this folder, frozen and ready for use.
+    """The encoder–decoder of this name on huggingface.co ("Helsinki-NLP/opus-mt-en-fr") or in this folder, frozen and ready.
 
     What this machine has is not asked of the network. Raises WeightsUnavailableError, one plain sentence, for what cannot be had.
     """

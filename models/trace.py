@@ -57,12 +57,12 @@ class Trace:
 def entropy(weights: Float[np.ndarray, "*rows source"]) -> Float[np.ndarray, "*rows"]:
     """How spread each row is, in bits: 0 looks at one thing, log₂ n at all n alike."""
     logarithms = np.log2(weights, out=np.zeros_like(weights), where=weights > 0)
-    return -(weights * logarithms).sum(-1) + 0.0
+    return np.asarray(-(weights * logarithms).sum(-1) + 0.0)
 
 
 def hidden(weights: Float[np.ndarray, "*rows source"], cut: float) -> Float[np.ndarray, "*rows"]:
     """How much of each row a drawing leaves out that draws no weight below `cut`."""
-    return np.where(weights < cut, weights, 0).sum(-1)
+    return np.asarray(np.where(weights < cut, weights, 0).sum(-1))
 
 
 def summed(weights: Float[np.ndarray, "target source"], rows: Sequence[int]) -> Float[np.ndarray, " source"]:

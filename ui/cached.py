@@ -32,7 +32,7 @@ from attacks.axis import (
 from attacks.perturbation import Perturbation
 from models import hub, zoo
 from models.classifier import Classifier
-from models.faithful import Examination, examine
+from models.faithful import Examination, agreements, examine
 from models.hub import HubTranslator
 from models.picture import Picture, from_pixels, png, read_picture, to_pixels
 from models.trace import Trace
@@ -208,3 +208,10 @@ def examination(sentence: Sentence, beam: int, step: int, _trace: Trace) -> Exam
     """Whether the attention of a step of an untouched translation is to be believed; `beam` tells which translation."""
     with inference:
         return examine(translator(sentence.score), _trace, step)
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def agreement(sentence: Sentence, beam: int, _trace: Trace) -> tuple[float, float]:
+    """Mean Kendall τ of the weights with leave-one-out and with gradient × input over all steps of an untouched translation."""
+    with inference:
+        return agreements(translator(sentence.score), _trace).means()

@@ -843,10 +843,14 @@ def verdict(shown: Measured) -> str:
     )
     return (
         f"**Measured here, on this machine** ({shown.machine}): for {additive.n} queries and keys of {D} numbers the additive "
-        f"score took {additive.seconds * 1e3:.3g} ms and {additive.bytes / 1e6:.3g} MB, the multiplicative one "
-        f"{other.seconds * 1e3:.3g} ms and {other.bytes / 1e6:.3g} MB: **{additive.seconds / other.seconds:.3g} times the time, "
+        f"score took {_time(additive.seconds)} and {additive.bytes / 1e6:.3g} MB, the multiplicative one "
+        f"{_time(other.seconds)} and {other.bytes / 1e6:.3g} MB: **{additive.seconds / other.seconds:.3g} times the time, "
         f"{additive.bytes / other.bytes:.3g} times the memory**. The slide's claim held at {held} of {len(LENGTHS)} lengths."
     )
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
 
 
 def cost_curves(costs: tuple[measure.Cost, ...], name: str, unit: float) -> dict[str, list[float]]:

@@ -44,6 +44,7 @@ WAYS = [GREEDY, BEAM, SAMPLE]
 LOOKS = ["This step", "Beam tree", "Race of the scores", "Is it true?", "The models"]
 TEXT, STEP, TOUCH = "text", "step", "touch"
 MEAN, END_WORD = "mean of all heads", SPECIAL[END]
+WORDS_AGREED = 40  # source words; the work grows with their cube
 WIDEST = 1500  # characters of a text that is taken from a link
 
 
@@ -75,7 +76,7 @@ def ask() -> Sentence:
     with left:
         text = _text()
     with middle:
-        score = st.selectbox("Score", list(TITLES), format_func=title, key="model", bind="query-params", help=SCORE_HELP)
+        score = st.selectbox("Score", [*zoo.TRANSLATORS, HUB], format_func=title, key="model", bind="query-params", help=SCORE_HELP)
     with right:
         way = st.segmented_control("Decode", WAYS, default=GREEDY, required=True, key="way", bind="query-params") or GREEDY
     st.pills("Examples", EXAMPLES, key="example", on_change=_pick, format_func=_short, label_visibility="collapsed")
@@ -293,7 +294,7 @@ def doubt_notes(shown: Shown, verdict: Callable[[Examination], str], draw: Any) 
     found = cached.examination(replace(shown.sentence, beam=1, sampling=0.0, seed=0), shown.sentence.beam, t, trace)
     if shown.trace is not trace:
         st.caption("The checks are made on the untouched translation.")
-    st.markdown(f"Step {t + 1} writes “{_safe(trace.target[t])}”. {verdict(found)}")
+    st.markdown(f"{verdict(found)} {_over_all_steps(shown, trace)}")
     weights = found.weights
     st.plotly_chart(
         draw.importances(
@@ -318,6 +319,20 @@ def doubt_notes(shown: Shown, verdict: Callable[[Examination], str], draw: Any) 
         "Weights say how the values were mixed, not why a word was chosen. A row that can be shuffled without effect explains nothing here "
         "(Jain & Wallace 2019); that other weights give the same word does not make the learned ones arbitrary (Wiegreffe & Pinter 2019). "
         "Only one seed was trained of each score: how the weights vary between seeds is not shown."
+    )
+
+
+def _over_all_steps(shown: Shown, trace: Trace) -> str:
+    """Kendall's τ over the whole sentence, where that is quickly had."""
+    if not trace.weights.shape[2]:
+        return ""
+    if len(trace.source) > WORDS_AGREED:
+        return f"(The mean over all steps is computed for sentences of up to {WORDS_AGREED} words.)"
+    with st.spinner("Comparing at every step …"):
+        left_out, gradient = cached.agreement(replace(shown.sentence, beam=1, sampling=0.0, seed=0), shown.sentence.beam, trace)
+    return (
+        f"Over all {len(trace.target)} steps, the mean Kendall τ of attention is {left_out:.2f} with leave-one-out and {gradient:.2f} with "
+        "gradient × input (1: the same order, 0: none)."
     )
 
 

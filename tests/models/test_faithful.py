@@ -346,6 +346,8 @@ def test_a_forced_word_is_told_from_the_likeliest(real: Translator) -> None:
     found = examine(real, trace, 1)
     assert found.word == found.shown == "chien" and found.weights.likeliest == "homme" and found.p < 0.01
     assert found.p == pytest.approx(math.exp(trace.log_p[1]), rel=1e-4)
+    shuffles = found.weights.shuffled.rewritten
+    assert shuffles.kept.tolist() == [word == "homme" for word in shuffles.words] and shuffles.kept.any()
     assert verdict(found).startswith("“chien” was forced or drawn, the network itself would write “homme” here. ")
 
 

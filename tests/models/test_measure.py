@@ -50,7 +50,9 @@ def test_entropy_is_0_for_one_key_and_the_logarithm_for_all_alike() -> None:
 def test_the_gradient_is_the_norm_of_the_softmaxs_jacobian() -> None:
     e = torch.randn(6, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     jacobian = torch.autograd.functional.jacobian(lambda e: softmax(e.unsqueeze(0))[0], e)
-    assert float(softmax_gradient(softmax(e.unsqueeze(0)))) == pytest.approx(float(torch.linalg.matrix_norm(jacobian)), rel=1e-12)
+    assert float(softmax_gradient(softmax(e.unsqueeze(0)))) == pytest.approx(
+        float(torch.linalg.matrix_norm(jacobian)), rel=1e-12
+    )
 
 
 @pytest.mark.parametrize(("n", "d"), [(16, 32), (32, 32), (64, 16)])

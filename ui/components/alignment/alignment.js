@@ -46,7 +46,7 @@ function build(self) {
     return element("li", { title: word }, ...(head.editable && trace.columns ? [ban] : []), element("span", { textContent: word }));
   }));
   find(".target").replaceChildren(...trace.target.map((word, t) => {
-    const pin = element("button", { className: "pin", textContent: "📌", title: "Pin this row; pin several to add them up", ariaLabel: "Pin " + word });
+    const pin = element("button", { className: "pin", textContent: "⊕", title: "Pin this row; pin several to add them up", ariaLabel: "Pin " + word });
     pin.addEventListener("click", (event) => { event.stopPropagation(); pick(self, t); });
     const item = element("li", { title: trace.notes[t] ?? word }, element("span", { textContent: word }), pin);
     item.addEventListener("click", (event) => (event.shiftKey || event.ctrlKey || event.metaKey ? pick(self, t) : go(self, t)));
@@ -56,7 +56,7 @@ function build(self) {
   }));
   find(".source").querySelectorAll("li").forEach((item, s) => grab(self, item, s));
   strips(self);
-  find(".hint").textContent = (trace.columns ? "← → step · Home End · click a word · hover a cell for its exact weight · 📌 or Shift-click pins rows and adds them up"
+  find(".hint").textContent = (trace.columns ? "← → step · Home End · click a word · hover a cell for its exact weight · ⊕ or Shift-click pins rows and adds them up"
     : "← → step · Home End · click a word. This model has no attention: all it knows of the sentence is one fixed vector.")
     + (head.editable ? " · drag a source word's bar to change its weight · ⊘ forbids it · click a likely word to force it" : "");
   find(".temperature").value = Math.round(20 * Math.log10(head.touch.temperature ?? 1));
