@@ -15,7 +15,14 @@ CELL = 0.3  # inches
 MILLISECONDS = 900  # a step of the animation
 
 
-def file(weights: np.ndarray, source: Sequence[str], target: Sequence[str], kind: str, step: int | None = None, dpi: int = 160) -> bytes:
+def file(
+    weights: np.ndarray,
+    source: Sequence[str],
+    target: Sequence[str],
+    kind: str,
+    step: int | None = None,
+    dpi: int = 160,
+) -> bytes:
     """The matrix with its words and its colour scale. Args: weights: (target, source); kind: "png" or "svg"; step: a row to frame."""
     memory = io.BytesIO()
     _draw(weights, source, target, step).savefig(memory, format=kind, dpi=dpi)
@@ -28,7 +35,11 @@ def animation(weights: np.ndarray, source: Sequence[str], target: Sequence[str])
     for step in range(len(target)):
         written = [word if t <= step else "" for t, word in enumerate(target)]
         so_far = np.where(np.arange(len(target))[:, None] <= step, weights, 0)
-        frames.append(Image.open(io.BytesIO(file(so_far, source, written, "png", step, dpi=90))).convert("P", palette=Image.Palette.ADAPTIVE))
+        frames.append(
+            Image.open(io.BytesIO(file(so_far, source, written, "png", step, dpi=90))).convert(
+                "P", palette=Image.Palette.ADAPTIVE
+            )
+        )
     memory = io.BytesIO()
     frames[0].save(memory, "GIF", save_all=True, append_images=frames[1:], duration=MILLISECONDS, loop=0)
     return memory.getvalue()

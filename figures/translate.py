@@ -26,7 +26,9 @@ def tree(nodes: Sequence[tuple[str, int, float]], best: Sequence[int]) -> go.Fig
         drawn = [edge for edge in edges if (edge[1] in chosen) == kept]
         x = [value for parent, child in drawn for value in (depth[parent], depth[child], None)]
         y = [value for parent, child in drawn for value in (height[parent], height[child], None)]
-        figure.add_scatter(x=x, y=y, mode="lines", line={"color": colour, "width": width}, hoverinfo="skip", showlegend=False)
+        figure.add_scatter(
+            x=x, y=y, mode="lines", line={"color": colour, "width": width}, hoverinfo="skip", showlegend=False
+        )
     figure.add_scatter(
         x=depth,
         y=height,
@@ -40,7 +42,10 @@ def tree(nodes: Sequence[tuple[str, int, float]], best: Sequence[int]) -> go.Fig
     )
     figure.update_xaxes(title="step", dtick=1, showgrid=False, range=[0.5, max(depth, default=1) + 0.7])
     figure.update_yaxes(visible=False)
-    figure.update_layout(height=max(320, 46 * (1 + max(height, default=0) - min(height, default=0))), margin={"l": 10, "r": 10, "t": 20, "b": 40})
+    figure.update_layout(
+        height=max(320, 46 * (1 + max(height, default=0) - min(height, default=0))),
+        margin={"l": 10, "r": 10, "t": 20, "b": 40},
+    )
     return figure
 
 
@@ -71,7 +76,9 @@ def race(maps: Mapping[str, tuple[Sequence[str], Sequence[str], np.ndarray]]) ->
     columns = 2
     rows = -(-len(maps) // columns)
     longest = max((len(target) for target, _, _ in maps.values()), default=1)
-    figure = make_subplots(rows, columns, subplot_titles=list(maps), horizontal_spacing=0.12, vertical_spacing=0.32 / rows)
+    figure = make_subplots(
+        rows, columns, subplot_titles=list(maps), horizontal_spacing=0.12, vertical_spacing=0.32 / rows
+    )
     for number, (target, source, weights) in enumerate(maps.values()):
         figure.add_heatmap(
             z=weights,

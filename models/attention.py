@@ -15,7 +15,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-Score = Callable[[Float[Tensor, "*batch target d_q"], Float[Tensor, "*batch source d_k"]], Float[Tensor, "*batch target source"]]
+Score = Callable[
+    [Float[Tensor, "*batch target d_q"], Float[Tensor, "*batch source d_k"]], Float[Tensor, "*batch target source"]
+]
 
 
 class Attention(NamedTuple):
@@ -26,12 +28,16 @@ class Attention(NamedTuple):
     context: Float[Tensor, "*batch target d_v"]
 
 
-def dot(Q: Float[Tensor, "*batch target d"], K: Float[Tensor, "*batch source d"]) -> Float[Tensor, "*batch target source"]:
+def dot(
+    Q: Float[Tensor, "*batch target d"], K: Float[Tensor, "*batch source d"]
+) -> Float[Tensor, "*batch target source"]:
     r"""$Q^\top K$: the query and the key must speak the same language. Luong 2015, eq. 8."""
     return Q @ K.mT
 
 
-def scaled_dot(Q: Float[Tensor, "*batch target d"], K: Float[Tensor, "*batch source d"]) -> Float[Tensor, "*batch target source"]:
+def scaled_dot(
+    Q: Float[Tensor, "*batch target d"], K: Float[Tensor, "*batch source d"]
+) -> Float[Tensor, "*batch target source"]:
     r"""$Q^\top K / \sqrt{d_k}$: the dot product of $d_k$ unit-variance terms, brought back to unit variance. Vaswani 2017, eq. 1."""
     return Q @ K.mT / math.sqrt(K.shape[-1])
 
@@ -171,7 +177,9 @@ class StructuredSelfAttention(nn.Module):
         self.W_s1 = nn.Parameter(_uniform(d, d_a, fan_in=d))
         self.W_s2 = nn.Parameter(_uniform(d_a, r, fan_in=d_a))
 
-    def forward(self, H: Float[Tensor, "batch source d"], mask: Bool[Tensor, "batch source"] | None = None) -> Attention:
+    def forward(
+        self, H: Float[Tensor, "batch source d"], mask: Bool[Tensor, "batch source"] | None = None
+    ) -> Attention:
         scores = (torch.tanh(H @ self.W_s1) @ self.W_s2).mT
         weights = softmax(scores, None if mask is None else mask.unsqueeze(-2))
         return Attention(scores, weights, weights @ H)
@@ -183,7 +191,12 @@ def redundancy(A: Float[Tensor, "batch r source"]) -> Float[Tensor, " batch"]:
 
 
 def key_value(
-    h: Float[Tensor, "batch time parts"], d: int, W_Y: Float[Tensor, "d d"], W_h: Float[Tensor, "d d"], w: Float[Tensor, " d"], L: int
+    h: Float[Tensor, "batch time parts"],
+    d: int,
+    W_Y: Float[Tensor, "d d"],
+    W_h: Float[Tensor, "d d"],
+    w: Float[Tensor, " d"],
+    L: int,
 ) -> Attention:
     r"""$[k_i; v_i] = h_i$; each state looks at the values of the $L$ states before it, by their keys. Daniluk 2017, eqs. 5 to 8.
 

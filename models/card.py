@@ -49,7 +49,9 @@ class Card:
 
     def write(self, name: str) -> None:
         """Write it where `read_card` looks."""
-        text = json.dumps({key: value for key, value in vars(self).items() if value != ""}, ensure_ascii=False, indent=2)
+        text = json.dumps(
+            {key: value for key, value in vars(self).items() if value != ""}, ensure_ascii=False, indent=2
+        )
         (CARDS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
     def rows(self) -> list[tuple[str, str]]:

@@ -31,7 +31,9 @@ class Seq2Seq(nn.Module):
         dropout: the share dropped of the embeddings, of $\bar h_s$ and of $a_t$ while training.
     """
 
-    def __init__(self, score: str, source_words: int, target_words: int, d_word: int = 256, d: int = 512, dropout: float = 0.4):
+    def __init__(
+        self, score: str, source_words: int, target_words: int, d_word: int = 256, d: int = 512, dropout: float = 0.4
+    ):
         super().__init__()
         self.source_embedding = nn.Embedding(source_words, d_word)
         self.target_embedding = nn.Embedding(target_words, d_word)
@@ -45,7 +47,9 @@ class Seq2Seq(nn.Module):
         for embedding in (self.source_embedding, self.target_embedding):
             nn.init.normal_(embedding.weight, std=0.1)
 
-    def encode(self, source: Int[Tensor, "batch source"]) -> tuple[Float[Tensor, "batch source d"], Float[Tensor, "batch d"]]:
+    def encode(
+        self, source: Int[Tensor, "batch source"]
+    ) -> tuple[Float[Tensor, "batch source d"], Float[Tensor, "batch d"]]:
         r"""$\bar h_s$ for every word of the source, and the fixed vector: the last state of each direction. No padding, please."""
         return self.encode_embedded(self.source_embedding(source))
 
@@ -68,7 +72,10 @@ class Seq2Seq(nn.Module):
         return h_t, end.squeeze(0)
 
     def read(
-        self, h_t: Float[Tensor, "batch target d"], h_bar: Float[Tensor, "batch source d"], fixed: Float[Tensor, "batch d"]
+        self,
+        h_t: Float[Tensor, "batch target d"],
+        h_bar: Float[Tensor, "batch source d"],
+        fixed: Float[Tensor, "batch d"],
     ) -> Attention:
         r"""Scores, weights $\alpha_{ts}$ and context $c_t$; without attention no scores, no weights and the fixed vector."""
         if self.score is None:
@@ -115,18 +122,25 @@ class Beam(NamedTuple):
     log_p: Float[Tensor, "steps batch beam"]
 
     def sentences(self, row: int) -> list[tuple[list[int], float]]:
-        r"""The sentences of one row of the batch without `END`, and $\log p$ a word (the end counts); the best first."""
+        r"""The sentences of one row of the batch without `END`, and $\log p$ a word (the end counts, where it was reached); the best first."""
         found = []
         for leaf in range(self.words.shape[2]):
             words, beam = [], leaf
             for step in range(len(self.words) - 1, -1, -1):
                 words.append(int(self.words[step, row, beam]))
                 beam = int(self.parents[step, row, beam])
-            written = [word for word in reversed(words) if word not in (PAD, END)]
+            written = [word for word in reversed(words) if word != PAD]
             log_p = float(self.log_p[-1, row, leaf])
             if log_p > -math.inf:
-                found.append((written, log_p / (len(written) + 1)))
+                found.append(([word for word in written if word != END], log_p / len(written)))
         return sorted(found, key=lambda sentence: -sentence[1])
+
+
+def writable(logits: Float[Tensor, "*batch words"]) -> Float[Tensor, "*batch words"]:
+    """The logits with $-\\infty$ for what is never written: `PAD` and `BEGIN`."""
+    barred = torch.zeros_like(logits, dtype=torch.bool)
+    barred[..., [PAD, BEGIN]] = True
+    return logits.masked_fill(barred, -math.inf)
 
 
 @torch.no_grad()
@@ -146,7 +160,8 @@ def search(model: Seq2Seq, source: Int[Tensor, "batch source"], beam: int = 1, l
     for _ in range(longest):
         h_t, h = model.states(words.view(-1, 1), h)
         c_t = model.read(h_t, h_bar, fixed).context
-        step = model.logits(model.attention_vector(c_t, h_t)).squeeze(1).log_softmax(-1).view(rows, beam, -1)
+        logits = writable(model.logits(model.attention_vector(c_t, h_t)).squeeze(1))
+        step = logits.log_softmax(-1).view(rows, beam, -1)
         ended = (words == END) | (words == PAD)
         step = step.masked_fill(ended.unsqueeze(-1), -math.inf)
         step[..., PAD] = torch.where(ended, 0.0, -math.inf)
@@ -160,7 +175,9 @@ def search(model: Seq2Seq, source: Int[Tensor, "batch source"], beam: int = 1, l
 
 
 @torch.no_grad()
-def spell(model: Seq2Seq, source: Int[Tensor, "1 source"], words: list[int], tokens: list[str], vocabulary: Vocabulary) -> list[str]:
+def spell(
+    model: Seq2Seq, source: Int[Tensor, "1 source"], words: list[int], tokens: list[str], vocabulary: Vocabulary
+) -> list[str]:
     """Words for numbers; for an unknown one the source token that it looked at most (Luong 2015, section 4.1), if it looked at any."""
     written = [vocabulary.words[word] for word in words]
     if model.score is None or UNKNOWN not in words:

@@ -1,6 +1,7 @@
 """What one number of a translation is made of: the products that add up to it, computed again from the numbers before it."""
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +13,12 @@ from models.seq2seq import Seq2Seq
 from models.trace import Trace
 from models.words import BEGIN
 
+FINISH: dict[str, Callable[[float], float]] = {"": float, "tanh": math.tanh, "exp": math.exp}
+
 
 @dataclass(frozen=True)
 class Terms:
-    """$f(\\sum_i \\text{left}_i\\, \\text{right}_i) = $ `value`; `finish` names $f$ ("" for none, "tanh")."""
+    """$f(\\sum_i \\text{left}_i\\, \\text{right}_i) = $ `value`; `finish` names $f$ ("" for none, "tanh", "exp")."""
 
     title: str
     labels: tuple[str, ...]
@@ -33,7 +36,7 @@ class Terms:
     def recomputed(self) -> float:
         """`value` once more, from the products."""
         total = float(self.products.sum(dtype=np.float64))
-        return math.tanh(total) if self.finish == "tanh" else total
+        return FINISH[self.finish](total)
 
 
 @torch.no_grad()
@@ -54,6 +57,31 @@ def score_terms(network: Seq2Seq, trace: Trace, t: int, s: int) -> Terms:
             names, left, right = ("h", "h̄"), h * scale, k
     value = float((left * right).sum())
     return _terms(f"score of “{trace.source[s]}”", _counted(len(left)), names, left, right, "", value)
+
+
+def exp_terms(trace: Trace, t: int, s: int, allowed: Sequence[bool]) -> Terms:
+    r"""$\exp(e_{ts} - \max_{s'} e_{ts'})$: taking the largest off changes no weight and keeps exp small."""
+    scores = trace.scores[0, t].astype(np.float64)
+    summands = np.array([scores[s], -scores[list(allowed)].max()])
+    value = float(np.exp(summands.sum()))
+    return Terms(
+        f"exp of “{trace.source[s]}”", ("score", "largest"), "number", summands, "sign", np.ones(2), "exp", value
+    )
+
+
+def weight_terms(trace: Trace, t: int, s: int, allowed: Sequence[bool]) -> Terms:
+    r"""$\alpha_{ts} = \exp(e_{ts}) \cdot 1 / \sum_{s'} \exp(e_{ts'})$ over the source words allowed: one product."""
+    exps = exp_scores(trace, t, allowed)
+    value = float(trace.weights[0, t, s])
+    return Terms(
+        f"α of “{trace.source[s]}”", ("one",), "exp", exps[[s]], "1 / sum", np.array([1 / exps.sum()]), "", value
+    )
+
+
+def exp_scores(trace: Trace, t: int, allowed: Sequence[bool]) -> np.ndarray:
+    r"""$\exp(e_{ts} - \max)$ for every source word, in float64; 0 for those that are not allowed."""
+    scores = trace.scores[0, t].astype(np.float64)
+    return np.where(allowed, np.exp(scores - scores[list(allowed)].max()), 0)
 
 
 def context_terms(trace: Trace, t: int, i: int, head: int = 0) -> Terms:
@@ -94,7 +122,9 @@ def state_terms(network: Seq2Seq, trace: Trace, t: int, i: int) -> Terms:
     r, z = (torch.sigmoid(from_x[gate] + from_h[gate])[i] for gate in (0, 1))
     n = torch.tanh(from_x[2][i] + r * from_h[2][i])
     left, right = torch.stack([1 - z, z]), torch.stack([n, before[i]])
-    return _terms(f"number {i} of h", ("new", "kept"), ("gate", "value"), left, right, "", float(trace.values["h"][t, i]))
+    return _terms(
+        f"number {i} of h", ("new", "kept"), ("gate", "value"), left, right, "", float(trace.values["h"][t, i])
+    )
 
 
 def _row(trace: Trace, name: str, number: int) -> Tensor:

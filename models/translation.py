@@ -4,7 +4,6 @@ r"""A trained translator that can be watched and touched: a sentence in, a `Trac
 decoder's state $h_t$ depends on the words it wrote, so a touched step changes its own word, and by that word all that follow.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from models.attention import Attention, softmax
 from models.card import Card
-from models.seq2seq import Beam, Seq2Seq, search
+from models.seq2seq import Beam, Seq2Seq, search, writable
 from models.trace import Trace
 from models.words import BEGIN, END, PAD, SPECIAL, UNKNOWN, Vocabulary, detokenize, tokenize
 
@@ -78,7 +77,9 @@ class Translator:
             )
         numbers = self.english.encode(tokens)
         if all(number == UNKNOWN for number in numbers):
-            raise ValueError("Not one word of this is known to the model, which reads English. Try an English sentence.")
+            raise ValueError(
+                "Not one word of this is known to the model, which reads English. Try an English sentence."
+            )
         return tokens, torch.tensor([[*numbers, END]])
 
     def beams(self, text: str, beam: int, longest: int | None = None) -> Beam:
@@ -87,7 +88,7 @@ class Translator:
         return search(self.network, source, beam, longest or longest_target(len(tokens)))
 
     @torch.no_grad()
-    def translate(self, text: str, touch: Touch = Touch(), beam: int = 1) -> Trace:  # noqa: B008 (frozen)
+    def translate(self, text: str, touch: Touch = Touch(), beam: int = 1) -> Trace:
         """Translate, and tell all. With a `beam` over one, the best sentence of the beam, which a touch then cannot change."""
         tokens, source = self.read(text)
         if beam > 1:
@@ -111,8 +112,7 @@ class Translator:
             h_t, h = network.states(source.new_tensor([[word]]), h)
             attention = touched(network.read(h_t, h_bar, fixed), h_bar, allowed, touch, len(steps))
             a_t = network.attention_vector(attention.context, h_t)
-            logits = network.logits(a_t)[0, 0]
-            logits[[PAD, BEGIN]] = -math.inf
+            logits = writable(network.logits(a_t)[0, 0])
             word = self._choose(logits, touch, len(steps), generator)
             steps.append(Step(h_t, attention, a_t, logits, word))
         return h_bar, fixed, steps
@@ -133,7 +133,9 @@ class Translator:
         tokens = tokenize(word, "fr")
         number = self.french.encode(tokens)[0] if len(tokens) == 1 else UNKNOWN
         if number == UNKNOWN:
-            raise ValueError(f"The model does not know the French word “{word}”: it can write {len(self.french):,} words, one at a time.")
+            raise ValueError(
+                f"The model does not know the French word “{word}”: it can write {len(self.french):,} words, one at a time."
+            )
         return number
 
     def _trace(self, tokens: list[str], decoded: tuple[Tensor, Tensor, list[Step]], touch: Touch) -> Trace:
@@ -145,7 +147,9 @@ class Translator:
             for t, step in enumerate(steps):
                 if step.word == UNKNOWN:
                     written[t] = tokens[int(weights[t, : len(tokens)].argmax())]
-                    notes[t] = f"The model wrote “unknown word”; “{written[t]}” is copied from the source word it looked at most."
+                    notes[t] = (
+                        f"The model wrote “unknown word”; “{written[t]}” is copied from the source word it looked at most."
+                    )
         p = torch.stack([step.logits.log_softmax(-1) for step in steps])
         best = p.exp().topk(CANDIDATES)
         return Trace(

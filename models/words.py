@@ -36,7 +36,9 @@ class Vocabulary:
     def count(sentences: Iterable[Sequence[str]], at_least: int) -> "Vocabulary":
         """The words that occur `at_least` so often, the most frequent first (ties: by alphabet)."""
         counts = Counter(token for sentence in sentences for token in sentence)
-        kept = sorted((word for word, count in counts.items() if count >= at_least), key=lambda word: (-counts[word], word))
+        kept = sorted(
+            (word for word, count in counts.items() if count >= at_least), key=lambda word: (-counts[word], word)
+        )
         return Vocabulary((*SPECIAL, *kept))
 
     def with_words_of(self, other: "Vocabulary") -> "Vocabulary":

@@ -12,8 +12,8 @@ from functools import cache
 from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 from pickle import UnpicklingError  # what torch raises, with weights_only, for a file that holds more than numbers
+from typing import Any
 
 import timm
 import torch
@@ -148,7 +148,9 @@ def _torchvision_card(name: str, weights: WeightsEnum) -> Card:
 
 
 TRANSLATORS = tuple(
-    score for score in ("perceptron", "general", "dot", "concat", "none") if (CARDS / f"translate-{score}.json").exists()
+    score
+    for score in ("perceptron", "general", "dot", "concat", "none")
+    if (CARDS / f"translate-{score}.json").exists()
 )
 
 

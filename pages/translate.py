@@ -9,7 +9,7 @@ from models import zoo
 from models.faithful import verdict
 from ui import cached, lecture
 from ui.cached import Sentence
-from ui.components.alignment import alignment, last_touch
+from ui.components.alignment import alignment
 from ui.navigation import TRANSLATE
 from ui.translate import Shown
 
@@ -45,7 +45,9 @@ def figure(sentence: Sentence) -> Shown | None:
 def notes(sentence: Sentence, shown: Shown) -> None:
     """The translation in words, and one of five closer looks."""
     st.markdown(words.about(shown))
-    look = st.segmented_control("Look closer", words.LOOKS, default=words.LOOKS[0], required=True, key="look", bind="query-params")
+    look = st.segmented_control(
+        "Look closer", words.LOOKS, default=words.LOOKS[0], required=True, key="look", bind="query-params"
+    )
     if look == words.LOOKS[1]:
         words.beam_notes(shown, figures.tree)
     elif look == words.LOOKS[2]:

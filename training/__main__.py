@@ -42,6 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     memory.keep_large_blocks()
     try:
+        asked = (getattr(options, name, None) for name in ("limit", "epochs"))
+        if any(number is not None and number < 1 for number in asked):
+            raise ValueError("There is nothing to do: --limit and --epochs must be 1 or more.")
         options.run(options)
     except (OSError, ValueError) as error:
         print(f"training: {error}", file=sys.stderr)
@@ -61,7 +64,9 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 def _export(options: argparse.Namespace) -> None:
     for name in GROUPS.get(options.name, [options.name]):
-        translate.export(TRANSLATORS[name], options.data, Snapshot.load(options.out / f"{name}.safetensors"), options.seed)
+        translate.export(
+            TRANSLATORS[name], options.data, Snapshot.load(options.out / f"{name}.safetensors"), options.seed
+        )
         print(name, "is written")
 
 
@@ -74,7 +79,9 @@ def _train(options: argparse.Namespace) -> None:
         path = options.out / f"{name}.safetensors"
         known = {"epochs": options.epochs, "limit": options.limit}
         resume = Snapshot.load(path) if path.exists() else None
-        run = TRAININGS[name](options.data, seed=options.seed, resume=resume, **{k: v for k, v in known.items() if v is not None})
+        run = TRAININGS[name](
+            options.data, seed=options.seed, resume=resume, **{k: v for k, v in known.items() if v is not None}
+        )
         for snapshot in run:
             snapshot.save(path)
             print(name, snapshot.line(), flush=True)

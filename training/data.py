@@ -4,15 +4,18 @@ import gzip
 import hashlib
 from pathlib import Path
 
-from models.words import Language, tokenize
+from models.words import tokenize
 
 Pair = tuple[list[str], list[str]]  # the tokens of a sentence and of its translation
 
 
 def lines(path: Path) -> list[str]:
-    """The lines of a gzipped text, without their ends. Raises OSError."""
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        return [line.strip() for line in file]
+    """The lines of a gzipped text, without their ends. Raises OSError, or ValueError for a file that breaks off."""
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            return [line.strip() for line in file]
+    except EOFError as error:
+        raise ValueError(f"{path} breaks off: fetch it again.") from error
 
 
 def multi30k(data: Path, split: str) -> list[Pair]:
@@ -31,9 +34,4 @@ def tatoeba(data: Path, held_out: bool = False) -> list[Pair]:
 
 
 def _one_in_hundred(text: str) -> bool:
-    return hashlib.sha256(text.encode()).digest()[0] * 256 + hashlib.sha256(text.encode()).digest()[1] < 655
-
-
-def sentences(path: Path, language: Language) -> list[list[str]]:
-    """The tokens of a gzipped text, one sentence a line."""
-    return [tokenize(line, language) for line in lines(path)]
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:2]) < 2**16 // 100

@@ -98,7 +98,9 @@ def step_costs(pairs: list[Pair], rows: list[tuple[str, Translator]]) -> dict[st
     middle = batches[len(batches) // 2]
     costs = {}
     for name, (network, optimizer) in networks.items():
-        memory = peak_bytes(lambda network=network, optimizer=optimizer: translate.update(network, optimizer, middle, translate.PEAK))
+        memory = peak_bytes(
+            lambda network=network, optimizer=optimizer: translate.update(network, optimizer, middle, translate.PEAK)
+        )
         costs[name] = {"step_ms": round(1000 * median(times[name]), 1), "step_mb": round(memory / 1e6, 1)}
     return costs
 

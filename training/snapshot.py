@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -19,6 +19,7 @@ class Snapshot:
         step: how far it is, and `steps`, how far it will go (in the unit of the run: epochs, updates).
         seconds: spent on training so far, without the measurements.
         metrics: what was measured, by name.
+        run: which run it is (what is trained, seed, data limits); only the same run goes on from it.
         state: every tensor that the run needs to go on from here. Shared with the run: copy or save it before taking the next snapshot.
     """
 
@@ -27,6 +28,7 @@ class Snapshot:
     seconds: float
     metrics: Mapping[str, float]
     state: Mapping[str, Tensor]
+    run: str = ""
 
     def line(self) -> str:
         """The snapshot for a terminal."""
@@ -35,18 +37,36 @@ class Snapshot:
 
     def save(self, path: Path) -> None:
         """Write it as safetensors: to a neighbouring file first, so that a run that is killed leaves the last one whole."""
-        about = {"step": self.step, "steps": self.steps, "seconds": self.seconds, "metrics": dict(self.metrics)}
+        about = {
+            "step": self.step,
+            "steps": self.steps,
+            "seconds": self.seconds,
+            "metrics": dict(self.metrics),
+            "run": self.run,
+        }
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
-        save_file({name: tensor.contiguous() for name, tensor in self.state.items()}, part, {"snapshot": json.dumps(about)})
+        save_file(
+            {name: tensor.contiguous() for name, tensor in self.state.items()}, part, {"snapshot": json.dumps(about)}
+        )
         part.replace(path)
 
     @staticmethod
     def load(path: Path) -> "Snapshot":
-        """Read it again. Raises OSError or `safetensors.SafetensorError`."""
-        with safe_open(path, "pt") as file:
-            about = json.loads(file.metadata()["snapshot"])
-            return Snapshot(**about, state={name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        """Read it again. Raises OSError, or ValueError for a file that is no snapshot."""
+        try:
+            with safe_open(path, "pt") as file:
+                about = json.loads(file.metadata()["snapshot"])
+                return Snapshot(**about, state={name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        except (SafetensorError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is damaged or no snapshot: delete it to begin anew.") from error
+
+    def check(self, run: str) -> None:
+        """Raise ValueError if this is a moment of another run than `run`."""
+        if self.run and self.run != run:
+            raise ValueError(
+                f"The snapshot is of another run ({self.run}), not of this one ({run}): give another --out."
+            )
 
 
 def state_of(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -36,7 +36,10 @@ PAPERS = {
 }
 EPOCHS, PARTS = 12, 6
 BATCH = 2000  # target words
-PEAK, WARM_UP = 1.5e-3, 400  # learning rate, and the updates until it is reached; then it falls to zero in a straight line
+PEAK, WARM_UP = (
+    1.5e-3,
+    400,
+)  # learning rate, and the updates until it is reached; then it falls to zero in a straight line
 SMOOTHING = 0.1
 SENTENCES = 64  # translated at once
 LONGEST = 50  # tokens of a training sentence
@@ -50,15 +53,28 @@ class Batch(NamedTuple):
 
 
 def train(
-    data: Path, score: str = "perceptron", seed: int = 1, epochs: int = EPOCHS, limit: int | None = None, resume: Snapshot | None = None
+    data: Path,
+    score: str = "perceptron",
+    seed: int = 1,
+    epochs: int = EPOCHS,
+    limit: int | None = None,
+    resume: Snapshot | None = None,
 ) -> Iterator[Snapshot]:
     """Train one translator; a snapshot an epoch with the loss, the perplexity and the greedy BLEU on Multi30k's validation pairs.
 
     Args:
         limit: only so many pairs of each corpus (to try it out).
-        resume: a snapshot of the same run; the rest is as if it had never stopped (but for the dropped units).
+        resume: a snapshot of the same run; the rest is as if it had never stopped.
+
+    Raises:
+        OSError, ValueError: the data are missing, damaged or empty; `resume` is of another run.
     """
-    pairs, everyday, held_out = (part[:limit] for part in (multi30k(data, "train"), tatoeba(data), multi30k(data, "val")))
+    run = f"translate-{score}, seed {seed}, {epochs} epochs, {f'{limit} pairs' if limit else 'all pairs'}"
+    if resume:
+        resume.check(run)
+    pairs, everyday, held_out = (
+        part[:limit] for part in (multi30k(data, "train"), tatoeba(data), multi30k(data, "val"))
+    )
     english, french = vocabularies(pairs, everyday)
     captions, others = (encode(part, english, french) for part in (pairs, everyday))
     torch.manual_seed(seed)
@@ -77,7 +93,7 @@ def train(
             losses.append(update(model, optimizer, batch, rate))
         seconds += time.perf_counter() - started
         metrics = {"loss": sum(losses) / len(losses), **measure(model, held_out, english, french, beams={"bleu": 1})}
-        yield Snapshot(epoch + 1, epochs, seconds, metrics, state_of(model, optimizer))
+        yield Snapshot(epoch + 1, epochs, seconds, metrics, state_of(model, optimizer), run)
 
 
 def update(model: Seq2Seq, optimizer: torch.optim.Optimizer, batch: Batch, rate: float) -> float:
@@ -100,7 +116,12 @@ def cross_entropy(model: Seq2Seq, batch: Batch, smoothing: float = 0.0, reductio
         real = following != PAD
         E = model.target_embedding.weight.to(a_t.dtype)
         return nn.functional.linear_cross_entropy(
-            model.dropout(a_t[real]), E, following[real], linear_bias=model.b.to(a_t.dtype), label_smoothing=smoothing, reduction=reduction
+            model.dropout(a_t[real]),
+            E,
+            following[real],
+            linear_bias=model.b.to(a_t.dtype),
+            label_smoothing=smoothing,
+            reduction=reduction,
         ).float()
 
 
@@ -112,7 +133,9 @@ def learning_rate(update: int, updates: int) -> float:
 def vocabularies(captions: list[Pair], everyday: list[Pair]) -> tuple[Vocabulary, Vocabulary]:
     """English and French: words that occur twice in the captions, or twelve times in everyday sentences."""
     english, french = (
-        Vocabulary.count((pair[side] for pair in captions), 2).with_words_of(Vocabulary.count((pair[side] for pair in everyday), 12))
+        Vocabulary.count((pair[side] for pair in captions), 2).with_words_of(
+            Vocabulary.count((pair[side] for pair in everyday), 12)
+        )
         for side in (0, 1)
     )
     return english, french
@@ -176,7 +199,9 @@ def bleu(hypotheses: list[list[str]], references: list[list[str]]) -> float:
 
 
 @torch.no_grad()
-def translations(model: Seq2Seq, pairs: list[Pair], english: Vocabulary, french: Vocabulary, beam: int) -> list[list[str]]:
+def translations(
+    model: Seq2Seq, pairs: list[Pair], english: Vocabulary, french: Vocabulary, beam: int
+) -> list[list[str]]:
     """The best translation of each pair's English, in order; an unknown word is replaced by the source word most looked at."""
     found: list[list[str]] = [[] for _ in pairs]
     by_length: dict[int, list[int]] = {}
@@ -188,7 +213,9 @@ def translations(model: Seq2Seq, pairs: list[Pair], english: Vocabulary, french:
             source = torch.tensor([[*english.encode(pairs[number][0]), END] for number in chunk])
             result = search(model, source, beam)
             for row, number in enumerate(chunk):
-                found[number] = spell(model, source[row : row + 1], result.sentences(row)[0][0], pairs[number][0], french)
+                found[number] = spell(
+                    model, source[row : row + 1], result.sentences(row)[0][0], pairs[number][0], french
+                )
     return found
 
 
@@ -198,8 +225,15 @@ def evaluate(name: str, data: Path, split: str = "test_2016_flickr", limit: int 
     pairs = multi30k(data, split)[:limit]
     if not pairs:
         raise ValueError(f"There is nothing to measure in {split}.")
-    metrics = measure(translator.network, pairs, translator.english, translator.french, beams={"bleu": 1, "bleu_beam5": 5})
-    return {"name": name, "split": split, "n": len(pairs), "metrics": {key: round(value, 2) for key, value in metrics.items()}}
+    metrics = measure(
+        translator.network, pairs, translator.english, translator.french, beams={"bleu": 1, "bleu_beam5": 5}
+    )
+    return {
+        "name": name,
+        "split": split,
+        "n": len(pairs),
+        "metrics": {key: round(value, 2) for key, value in metrics.items()},
+    }
 
 
 def export(score: str, data: Path, run: Snapshot, seed: int) -> None:
@@ -209,7 +243,10 @@ def export(score: str, data: Path, run: Snapshot, seed: int) -> None:
     english.write(zoo.WORDS / "translate.en.txt")
     french.write(zoo.WORDS / "translate.fr.txt")
     path = zoo.WEIGHTS / f"{name}.safetensors"
-    save_file({key.removeprefix("model."): t.half().contiguous() for key, t in run.state.items() if key.startswith("model.")}, path)
+    save_file(
+        {key.removeprefix("model."): t.half().contiguous() for key, t in run.state.items() if key.startswith("model.")},
+        path,
+    )
     card = Card(
         title=f"Translator, score {score}" if score != NONE else "Translator without attention",
         paper=PAPERS[score],
@@ -225,7 +262,9 @@ def export(score: str, data: Path, run: Snapshot, seed: int) -> None:
         command=f"python -m training evaluate {name} --data DIR --json",
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         seed=seed,
-        commit=subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout.strip(),
+        commit=subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip(),
         hardware=f"{os.cpu_count()} cores, {cpu_name()}",
         minutes=round(run.seconds / 60, 1),
     )

@@ -171,8 +171,8 @@ class Sentence:
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
-def trace(sentence: Sentence, touch: str = "{}", _touch: Touch = Touch()) -> Trace:  # noqa: B008 (frozen)
-    """The translation, touched by `_touch`, of which `touch` is the text that tells it apart. Raises ValueError, in plain words."""
+def trace(sentence: Sentence, touch: str = "{}", _touch: Touch = Touch()) -> Trace:  # noqa: ARG001, B008 (a key; frozen)
+    """The translation, touched by `_touch`, which the text `touch` tells apart. Raises ValueError, in plain words."""
     if sentence.hub:
         model = hub_translator(sentence.hub)
         with inference:
@@ -184,7 +184,7 @@ def trace(sentence: Sentence, touch: str = "{}", _touch: Touch = Touch()) -> Tra
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def beams(sentence: Sentence) -> tuple[tuple[str, int, float], ...]:
-    """The beam search of a sentence as a tree: for each node its word, its parent's number (−1 for the root) and log p up to here."""
+    """The beam search of a sentence as a tree: each node's word, its parent's number (−1: none) and log p up to here."""
     model = translator(sentence.score)
     with inference:
         return beam_tree(model.beams(sentence.text, sentence.beam), model.french)
@@ -204,14 +204,14 @@ def race(text: str) -> dict[str, tuple[Trace, float]]:
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
-def examination(sentence: Sentence, beam: int, step: int, _trace: Trace) -> Examination:
+def examination(sentence: Sentence, beam: int, step: int, _trace: Trace) -> Examination:  # noqa: ARG001 (a key)
     """Whether the attention of a step of an untouched translation is to be believed; `beam` tells which translation."""
     with inference:
         return examine(translator(sentence.score), _trace, step)
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
-def agreement(sentence: Sentence, beam: int, _trace: Trace) -> tuple[float, float]:
+def agreement(sentence: Sentence, beam: int, _trace: Trace) -> tuple[float, float]:  # noqa: ARG001 (a key)
     """Mean Kendall τ of the weights with leave-one-out and with gradient × input over all steps of an untouched translation."""
     with inference:
         return agreements(translator(sentence.score), _trace).means()

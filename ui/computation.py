@@ -7,14 +7,18 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from models.terms import Terms
+from models.terms import Terms, exp_scores
 from models.trace import Trace, entropy
+from models.translation import Touch
 
 FIRST = 6  # numbers of a vector shown in one line
 
 
 def five_lines(Q: np.ndarray, K: np.ndarray, V: np.ndarray, weights: np.ndarray, output: np.ndarray) -> pd.DataFrame:
-    """One query's attention as the lecture's five lines. Args: Q (d_q,), K (source, d_k), V (source, d_v), weights (source,), output (d_v,)."""
+    """One query's attention as the lecture's five lines.
+
+    Args: Q (d_q,), K (source, d_k), V (source, d_v), weights (source,), output (d_v,).
+    """
     lines = {
         "Q": ("the query, h_t", Q),
         "K": ("the keys, h̄_s", K),
@@ -24,23 +28,32 @@ def five_lines(Q: np.ndarray, K: np.ndarray, V: np.ndarray, weights: np.ndarray,
     }
     return pd.DataFrame(
         [
-            {"line": name, "what": what, "shape": " × ".join(map(str, value.shape)), "numbers": _first(value), "norm": float(np.linalg.norm(value))}
+            {
+                "line": name,
+                "what": what,
+                "shape": " × ".join(map(str, value.shape)),
+                "numbers": _first(value),
+                "norm": float(np.linalg.norm(value)),
+            }
             for name, (what, value) in lines.items()
         ]
     )
 
 
-def per_source(trace: Trace, t: int, temperature: float = 1.0, head: int = 0) -> pd.DataFrame:
-    """A row a source word: score, exp, weight. The softmax is that of the scores less the largest, which changes nothing but keeps exp small."""
-    scores = trace.scores[head, t].astype(np.float64)
-    exps = np.exp(scores - scores.max()) if len(scores) else scores
+def per_source(trace: Trace, t: int, touch: Touch) -> pd.DataFrame:
+    """A row a source word: score, exp, sum, weight. Less the largest score, the softmax is the same and exp stays small."""
+    if not trace.weights.shape[2]:
+        return pd.DataFrame()
+    exps = exp_scores(trace, t, [s not in touch.forbidden for s in range(len(trace.source))])
     return pd.DataFrame(
         {
-            "source": [f"{s + 1} {word}" for s, word in enumerate(trace.source)] if len(scores) else [],
-            "score" if temperature == 1 else f"score / {temperature:.2f}": scores,
+            "source": [f"{s + 1} {word}" for s, word in enumerate(trace.source)],
+            "score" if touch.temperature == 1 else f"score / {touch.temperature:.2f}": trace.scores[0, t].astype(
+                np.float64
+            ),
             "exp(score − max)": exps,
-            "÷ sum": np.full(len(scores), exps.sum()),
-            "α": trace.weights[head, t].astype(np.float64),
+            "÷ sum": exps.sum(),
+            "α": trace.weights[0, t].astype(np.float64),
         }
     )
 
@@ -62,7 +75,12 @@ def vectors(trace: Trace, t: int) -> pd.DataFrame:
 def clicked(frame: pd.DataFrame, key: str) -> tuple[int, str] | None:
     """Show a table; the cell that was clicked, as (row, column), or None."""
     chosen: Any = st.dataframe(
-        frame, hide_index=True, on_select="rerun", selection_mode="single-cell", key=key, height=min(38 + 35 * len(frame), 320)
+        frame,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-cell",
+        key=key,
+        height=min(38 + 35 * len(frame), 320),
     )
     cells = chosen.selection.cells
     return (cells[0][0], cells[0][1]) if cells and cells[0][0] < len(frame) else None

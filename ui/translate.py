@@ -12,9 +12,18 @@ import streamlit as st
 from models import attention, zoo
 from models.faithful import Examination
 from models.seq2seq import NONE, Seq2Seq
-from models.terms import Terms, attention_vector_terms, context_terms, logit_terms, score_terms, state_terms
+from models.terms import (
+    Terms,
+    attention_vector_terms,
+    context_terms,
+    exp_terms,
+    logit_terms,
+    score_terms,
+    state_terms,
+    weight_terms,
+)
 from models.trace import Trace
-from models.translation import Touch, sentence
+from models.translation import Touch, Translator, sentence
 from models.words import END, SPECIAL
 from ui import cached, computation
 from ui.cached import Sentence
@@ -76,13 +85,24 @@ def ask() -> Sentence:
     with left:
         text = _text()
     with middle:
-        score = st.selectbox("Score", [*zoo.TRANSLATORS, HUB], format_func=title, key="model", bind="query-params", help=SCORE_HELP)
+        score = st.selectbox(
+            "Score", [*zoo.TRANSLATORS, HUB], format_func=title, key="model", bind="query-params", help=SCORE_HELP
+        )
     with right:
-        way = st.segmented_control("Decode", WAYS, default=GREEDY, required=True, key="way", bind="query-params") or GREEDY
+        way = (
+            st.segmented_control("Decode", WAYS, default=GREEDY, required=True, key="way", bind="query-params")
+            or GREEDY
+        )
     st.pills("Examples", EXAMPLES, key="example", on_change=_pick, format_func=_short, label_visibility="collapsed")
     name = ""
     if score == HUB:
-        name = st.text_input("Name on the hub, or a folder on the server", "Helsinki-NLP/opus-mt-en-fr", key="hub", bind="query-params", help=HUB_HELP)
+        name = st.text_input(
+            "Name on the hub, or a folder on the server",
+            "Helsinki-NLP/opus-mt-en-fr",
+            key="hub",
+            bind="query-params",
+            help=HUB_HELP,
+        )
     sampling, seed = 0.0, 0
     if way == SAMPLE and score != HUB:
         first, second = st.columns(2)
@@ -96,7 +116,9 @@ def first_screen() -> None:
     cached.trace(Sentence(EXAMPLES[0], "perceptron"))
 
 
-SCORE_HELP = "How relevant is the source word to the word to be written? Five models, trained alike, differ in nothing but this formula."
+SCORE_HELP = (
+    "How relevant is a source word to the word to be written? Models trained alike, which differ in this formula only."
+)
 HUB_HELP = "Any encoder–decoder of transformers with cross-attention, as safetensors. Its weights are fetched when first asked for."
 
 
@@ -172,14 +194,20 @@ def numbers_of_step(shown: Shown) -> None:
     """The computation of the step in view, each table from the one before it; a click on a cell shows its products."""
     trace, t, seen = shown.trace, shown.seen.step, shown.seen
     if "h" not in trace.values or shown.sentence.hub:
-        st.info("A model of a hub gives its weights and probabilities, not the lecture's h, c and a; choose one of ours for these.")
+        st.info(
+            "A model of a hub gives its weights and probabilities, not the lecture's h, c and a; choose one of ours for these."
+        )
         return
     model = cached.translator(shown.sentence.score)
-    st.markdown(f"Step {t + 1} writes “{_safe(trace.target[t])}”. {computation.row_sentence(trace, t)} Click a cell to see its products.")
+    st.markdown(
+        f"Step {t + 1} writes “{_safe(trace.target[t])}”. {computation.row_sentence(trace, t)} Click a cell to see its products."
+    )
     weights = trace.weights[0, t]
     if len(weights):
         h_bar = trace.values["h_bar"]
-        st.dataframe(computation.five_lines(trace.values["h"][t], h_bar, h_bar, weights, trace.values["c"][t]), hide_index=True)
+        st.dataframe(
+            computation.five_lines(trace.values["h"][t], h_bar, h_bar, weights, trace.values["c"][t]), hide_index=True
+        )
     left, right = st.columns(2)
     with left:
         if len(weights):
@@ -188,15 +216,19 @@ def numbers_of_step(shown: Shown) -> None:
             if forced:
                 st.caption("This row was forced: its α are yours, not the softmax of the scores.")
             computation.ask_terms(
-                computation.per_source(trace, t, seen.touch.temperature),
+                computation.per_source(trace, t, seen.touch),
                 f"scores_{t}",
-                lambda row, column: score_terms(model.network, trace, t, row) if column.startswith("score") else None,
+                lambda row, column: _of_score(shown, model, row, column),
             )
         st.markdown("**p(word) = softmax(E a + b)**")
         words = [word for word, _ in trace.candidates[t]]
         numbers = [model.french.numbers[word] for word in words]
-        logits = [logit_terms(model.network, trace, t, number, word) for number, word in zip(numbers, words, strict=True)]
-        table = pd.DataFrame({"word": words, "logit": [each.value for each in logits], "p": [p for _, p in trace.candidates[t]]})
+        logits = [
+            logit_terms(model.network, trace, t, number, word) for number, word in zip(numbers, words, strict=True)
+        ]
+        table = pd.DataFrame(
+            {"word": words, "logit": [each.value for each in logits], "p": [p for _, p in trace.candidates[t]]}
+        )
         computation.ask_terms(table, f"words_{t}", lambda row, _column: logits[row])
     with right:
         st.markdown("**h, c = Σ α h̄, a = tanh(W_c[c; h])**")
@@ -213,9 +245,22 @@ def numbers_of_step(shown: Shown) -> None:
         computation.ask_terms(computation.vectors(trace, t), f"vectors_{t}", products)
 
 
+def _of_score(shown: Shown, model: Translator, s: int, column: str) -> Terms | None:
+    """The products of a cell in the table of scores; None where a hand decided it."""
+    trace, t, touch = shown.trace, shown.seen.step, shown.seen.touch
+    if column.startswith("score"):
+        return score_terms(model.network, trace, t, s)
+    if s in touch.forbidden or (column == "α" and t in touch.weights):
+        return None
+    allowed = [other not in touch.forbidden for other in range(len(trace.source))]
+    if column == "α":
+        return weight_terms(trace, t, s, allowed)
+    return exp_terms(trace, t, s, allowed) if column.startswith("exp") else None
+
+
 def five_numbers(shown: Shown) -> pd.DataFrame:
     """The row in view as the formula's columns."""
-    return computation.per_source(shown.trace, shown.seen.step, shown.seen.touch.temperature)
+    return computation.per_source(shown.trace, shown.seen.step, shown.seen.touch)
 
 
 def code() -> tuple[Callable[..., Any], ...]:
@@ -256,8 +301,8 @@ def beam_notes(shown: Shown, draw: Callable[..., Any]) -> None:
     nodes = cached.beams(asked)
     best = best_path(nodes, END_WORD)
     st.markdown(
-        f"A beam of 5 keeps, at every step, the five most probable beginnings: {len(nodes)} nodes were kept. The sentence with the best "
-        "log p a word is drawn in orange; hover a node for its log p. Greedy decoding follows the best word at each step alone."
+        f"A beam of 5 keeps, at every step, the five most probable beginnings: {len(nodes)} nodes were kept. The sentence with the "
+        "best log p a word is orange; hover a node for its log p. Greedy decoding follows the best word of each step alone."
     )
     st.plotly_chart(draw(nodes, best), key="tree", alt="The tree of a beam search over the words of the translation")
     greedy = cached.trace(replace(asked, beam=1))
@@ -265,7 +310,12 @@ def beam_notes(shown: Shown, draw: Callable[..., Any]) -> None:
     st.dataframe(
         pd.DataFrame(
             [
-                {"way": way, "translation": sentence(trace), "log p": float(trace.log_p.sum()), "log p a word": float(trace.log_p.mean())}
+                {
+                    "way": way,
+                    "translation": sentence(trace),
+                    "log p": float(trace.log_p.sum()),
+                    "log p a word": float(trace.log_p.mean()),
+                }
                 for way, trace in ((GREEDY, greedy), (BEAM, beam))
             ]
         ),
@@ -279,10 +329,13 @@ def race_notes(asked: Sentence, draw: Callable[..., Any]) -> None:
         found = cached.race(asked.text)
     st.markdown(
         "Trained alike (same data, order, updates and seed), decoded greedily, one after the other on this server just now. "
-        "`concat` is linear, as on the slide: what the query adds is the same for every key and cancels in the softmax, so all its rows are equal."
+        "`concat` is linear, as on the slide: what the query adds is the same for every key and cancels in the softmax, "
+        "so all its rows are equal."
     )
     st.dataframe(race_table(found), hide_index=True)
-    st.plotly_chart(draw(race_maps(found)), key="race", alt="The attention weights of each model over the same sentence")
+    st.plotly_chart(
+        draw(race_maps(found)), key="race", alt="The attention weights of each model over the same sentence"
+    )
 
 
 def doubt_notes(shown: Shown, verdict: Callable[[Examination], str], draw: Any) -> None:
@@ -316,8 +369,9 @@ def doubt_notes(shown: Shown, verdict: Callable[[Examination], str], draw: Any) 
             alt="How far 100 shuffles of the weights move the distribution of the next word",
         )
     st.caption(
-        "Weights say how the values were mixed, not why a word was chosen. A row that can be shuffled without effect explains nothing here "
-        "(Jain & Wallace 2019); that other weights give the same word does not make the learned ones arbitrary (Wiegreffe & Pinter 2019). "
+        "Weights say how the values were mixed, not why a word was chosen. A row that can be shuffled without effect explains "
+        "nothing here (Jain & Wallace 2019); that other weights give the same word does not make the learned ones arbitrary "
+        "(Wiegreffe & Pinter 2019). "
         "Only one seed was trained of each score: how the weights vary between seeds is not shown."
     )
 
@@ -329,10 +383,12 @@ def _over_all_steps(shown: Shown, trace: Trace) -> str:
     if len(trace.source) > WORDS_AGREED:
         return f"(The mean over all steps is computed for sentences of up to {WORDS_AGREED} words.)"
     with st.spinner("Comparing at every step …"):
-        left_out, gradient = cached.agreement(replace(shown.sentence, beam=1, sampling=0.0, seed=0), shown.sentence.beam, trace)
+        left_out, gradient = cached.agreement(
+            replace(shown.sentence, beam=1, sampling=0.0, seed=0), shown.sentence.beam, trace
+        )
     return (
-        f"Over all {len(trace.target)} steps, the mean Kendall τ of attention is {left_out:.2f} with leave-one-out and {gradient:.2f} with "
-        "gradient × input (1: the same order, 0: none)."
+        f"Over all {len(trace.target)} steps, the mean Kendall τ of attention is {left_out:.2f} with leave-one-out and "
+        f"{gradient:.2f} with gradient × input (1: the same order, 0: none)."
     )
 
 
@@ -340,8 +396,13 @@ def model_notes(draw: Callable[..., Any]) -> None:
     """The five cards, and what was recorded of all five on the test set."""
     recorded = zoo.recorded("translate")
     if recorded:
-        st.markdown("**Which score?** BLEU by the length of the English sentence, Multi30k test2016; recorded by " f"`{recorded['command']}`.")
-        st.plotly_chart(draw(recorded["by_length"]), key="by_length", alt="BLEU of the five models by the length of the sentence")
+        st.markdown(
+            "**Which score?** BLEU by the length of the English sentence, Multi30k test2016; recorded by "
+            f"`{recorded['command']}`."
+        )
+        st.plotly_chart(
+            draw(recorded["by_length"]), key="by_length", alt="BLEU of the five models by the length of the sentence"
+        )
         st.dataframe(pd.DataFrame(recorded["table"]), hide_index=True)
         st.caption(recorded["about"])
     for score in zoo.TRANSLATORS:
@@ -389,9 +450,15 @@ def race_table(found: Mapping[str, tuple[Trace, float]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def race_maps(found: Mapping[str, tuple[Trace, float]]) -> dict[str, tuple[tuple[str, ...], tuple[str, ...], np.ndarray]]:
+def race_maps(
+    found: Mapping[str, tuple[Trace, float]],
+) -> dict[str, tuple[tuple[str, ...], tuple[str, ...], np.ndarray]]:
     """What there is to draw: the models that have weights."""
-    return {score: (trace.target, trace.source, trace.weights[0]) for score, (trace, _) in found.items() if trace.weights.shape[2]}
+    return {
+        score: (trace.target, trace.source, trace.weights[0])
+        for score, (trace, _) in found.items()
+        if trace.weights.shape[2]
+    }
 
 
 def downloads(shown: Shown) -> list[Download]:
@@ -408,9 +475,24 @@ def downloads(shown: Shown) -> list[Download]:
     if weights.shape[1]:
         here = shown.seen.step
         files = [
-            Download("Picture (PNG)", lambda: pictures.file(weights, trace.source, trace.target, "png", here), f"{name}.png", "image/png"),
-            Download("Picture (SVG)", lambda: pictures.file(weights, trace.source, trace.target, "svg", here), f"{name}.svg", "image/svg+xml"),
-            Download("Steps (GIF)", lambda: pictures.animation(weights, trace.source, trace.target), f"{name}.gif", "image/gif"),
+            Download(
+                "Picture (PNG)",
+                lambda: pictures.file(weights, trace.source, trace.target, "png", here),
+                f"{name}.png",
+                "image/png",
+            ),
+            Download(
+                "Picture (SVG)",
+                lambda: pictures.file(weights, trace.source, trace.target, "svg", here),
+                f"{name}.svg",
+                "image/svg+xml",
+            ),
+            Download(
+                "Steps (GIF)",
+                lambda: pictures.animation(weights, trace.source, trace.target),
+                f"{name}.gif",
+                "image/gif",
+            ),
             *files,
         ]
     return files
@@ -423,7 +505,14 @@ def sentence_title(trace: Trace) -> str:
 def table(trace: Trace) -> pd.DataFrame:
     """A row a step and source word: weight and score."""
     rows = [
-        {"step": t + 1, "target": target, "position": s + 1, "source": source, "score": float(trace.scores[0, t, s]), "weight": float(trace.weights[0, t, s])}
+        {
+            "step": t + 1,
+            "target": target,
+            "position": s + 1,
+            "source": source,
+            "score": float(trace.scores[0, t, s]),
+            "weight": float(trace.weights[0, t, s]),
+        }
         for t, target in enumerate(trace.target)
         for s, source in enumerate(trace.source[: trace.weights.shape[2]])
     ]

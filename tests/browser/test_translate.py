@@ -34,7 +34,15 @@ def words(component: Locator, strip: int = 0) -> list[str]:
 def test_keys_step_forward_and_back(page: Page, server: str) -> None:
     component = open_page(page, server)
     expect(component).to_have_attribute("data-word", "un")
-    for key, word in (("ArrowRight", "chien"), ("ArrowRight", "noir"), ("ArrowLeft", "chien"), ("End", "⟨end⟩"), ("ArrowRight", "⟨end⟩"), ("Home", "un"), ("ArrowLeft", "un")):
+    for key, word in (
+        ("ArrowRight", "chien"),
+        ("ArrowRight", "noir"),
+        ("ArrowLeft", "chien"),
+        ("End", "⟨end⟩"),
+        ("ArrowRight", "⟨end⟩"),
+        ("Home", "un"),
+        ("ArrowLeft", "un"),
+    ):
         page.keyboard.press(key)
         expect(component).to_have_attribute("data-word", word)
     page.keyboard.press("ArrowRight")
@@ -159,30 +167,20 @@ def test_a_click_on_a_number_shows_its_products(page: Page, server: str) -> None
     assert box
     table.scroll_into_view_if_needed()
     table.click(position={"x": box["width"] * 0.45, "y": 55})
-    expect(page.get_by_text(re.compile("products add up to")).first).to_be_visible()
+    expect(page.get_by_text(re.compile("products? adds? up to")).first).to_be_visible()
 
 
-def test_128_words_step_within_a_frame(page: Page, server: str) -> None:
+def test_128_words_are_stepped_and_hovered(page: Page, server: str) -> None:
     component = open_page(page, server)
     field = page.get_by_label("English sentence")
     field.fill("the dog and " * 42 + "the cat")
     field.press("Enter")
     expect(component.locator(".source li")).to_have_count(129)
     settle(page)
-    median = component.evaluate(
-        """async (root) => {
-            const canvas = root.querySelector(".matrix"), times = [];
-            for (let i = 0; i < 20; i++) {
-                const box = canvas.getBoundingClientRect();
-                const start = performance.now();
-                canvas.dispatchEvent(new PointerEvent("pointermove", { clientX: box.left + 40 + i, clientY: box.top + 200 + 8 * i }));
-                await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-                times.push(performance.now() - start);
-            }
-            return times.sort((a, b) => a - b)[10];
-        }"""
-    )
-    print("hover at 128×128, ms to the next frame, median:", median)
+    page.keyboard.press("Tab")
+    component.locator(".target li").nth(60).click()
+    expect(component).to_have_attribute("data-step", "60")
+    component.locator(".source li").nth(3).hover()
     expect(component.locator(".facts")).to_contain_text("α = ")
 
 
@@ -190,7 +188,14 @@ def test_what_is_taken_home(page: Page, server: str, browser: Browser, tmp_path:
     component = open_page(page, server)
     target = words(component)
     files = {}
-    for label in ("Picture (PNG)", "Picture (SVG)", "Steps (GIF)", "Numbers (CSV)", "Numbers (JSON)", "Steps offline (HTML)"):
+    for label in (
+        "Picture (PNG)",
+        "Picture (SVG)",
+        "Steps (GIF)",
+        "Numbers (CSV)",
+        "Numbers (JSON)",
+        "Steps offline (HTML)",
+    ):
         with page.expect_download() as download:
             page.get_by_role("button", name=label).click()
         files[label] = tmp_path / download.value.suggested_filename

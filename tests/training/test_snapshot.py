@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from training import snapshot
@@ -88,8 +87,16 @@ def test_no_file_and_a_damaged_one(tmp_path: Path) -> None:
         Snapshot.load(tmp_path / "a.safetensors")
     some().save(tmp_path / "a.safetensors")
     (tmp_path / "a.safetensors").write_bytes((tmp_path / "a.safetensors").read_bytes()[:-1])
-    with pytest.raises(SafetensorError):
+    with pytest.raises(ValueError, match="damaged"):
         Snapshot.load(tmp_path / "a.safetensors")
+
+
+def test_only_the_same_run_goes_on(tmp_path: Path) -> None:
+    Snapshot(1, 2, 0.0, {}, {"x": torch.zeros(1)}, "a, seed 1").save(tmp_path / "a.safetensors")
+    found = Snapshot.load(tmp_path / "a.safetensors")
+    found.check("a, seed 1")
+    with pytest.raises(ValueError, match="another run"):
+        found.check("a, seed 2")
 
 
 def test_the_line_for_a_terminal() -> None:

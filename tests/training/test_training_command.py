@@ -12,6 +12,7 @@ import torch
 from models import zoo
 from models.classifier import Classifier
 from models.picture import from_pixels, png
+from training import translate
 from training.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,7 +52,7 @@ def test_the_list_names_what_can_be_measured() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "training", "list"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == ["imagenet"]
+    assert done.stdout.split() == [*(f"translate-{score}" for score in translate.NAMES), "imagenet"]
 
 
 def test_the_network_is_always_right_about_its_own_answers(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,15 @@ def made(target: int, source: int, seed: int = 0) -> Trace:
     weights = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
     words = tuple(f"mot{t}" for t in range(target))
     candidates = tuple(tuple((f"candidat{k}", 0.1) for k in range(10)) for _ in range(target))
-    return Trace(tuple(f"word{s}" for s in range(source)), words, ("attention",), scores, weights, np.zeros(target, np.float32), candidates)
+    return Trace(
+        tuple(f"word{s}" for s in range(source)),
+        words,
+        ("attention",),
+        scores,
+        weights,
+        np.zeros(target, np.float32),
+        candidates,
+    )
 
 
 def unpacked(block: bytes) -> tuple[dict, bytes]:
@@ -64,8 +72,16 @@ def test_words_that_changed_are_those_outside_what_is_shared() -> None:
 
 @pytest.mark.parametrize(
     ("value", "step"),
-    [({"of": "a b", "step": 2}, 2), ({"of": "a b", "step": 99}, 4), ({"of": "a b", "step": -1}, 0), ({"of": "other", "step": 3}, 0)]
-    + [(bad, 0) for bad in (None, 3, "3", {}, {"of": "a b"}, {"of": "a b", "step": True}, {"of": "a b", "step": "2"}, [1])],
+    [
+        ({"of": "a b", "step": 2}, 2),
+        ({"of": "a b", "step": 99}, 4),
+        ({"of": "a b", "step": -1}, 0),
+        ({"of": "other", "step": 3}, 0),
+    ]
+    + [
+        (bad, 0)
+        for bad in (None, 3, "3", {}, {"of": "a b"}, {"of": "a b", "step": True}, {"of": "a b", "step": "2"}, [1])
+    ],
 )
 def test_only_a_step_of_this_sentence_counts(value: object, step: int) -> None:
     assert valid_step(value, "a b", 5) == step

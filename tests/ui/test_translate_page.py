@@ -62,7 +62,13 @@ def test_every_way_of_decoding(way: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("", "nothing to translate"), ("word " * 300, "300 words"), ("我喜欢学习。", "Not one word"), ("🎉", "Not one word"), ("<b></b>", None)],
+    [
+        ("", "nothing to translate"),
+        ("word " * 300, "300 words"),
+        ("我喜欢学习。", "Not one word"),
+        ("🎉", "Not one word"),
+        ("<b></b>", None),
+    ],
 )
 def test_what_cannot_be_translated_gets_a_sentence(text: str, words: str | None) -> None:
     app = visit(text=text)

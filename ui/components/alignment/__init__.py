@@ -24,6 +24,10 @@ from ui.components.packing import pack
 HERE = Path(__file__).parent
 HTML, CSS, JS = ((HERE / f"alignment.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js"))
 TEMPERATURES = (0.05, 20.0)
+LIGHT, DARK = (  # what Streamlit tells a component of its theme, for the file that steps alone
+    f"--st-text-color: {text}; --st-background-color: {ground}; --st-secondary-background-color: {second};"
+    for text, ground, second in (("#22252c", "#ffffff", "#f0f2f6"), ("#fafafa", "#0e1117", "#262730"))
+)
 
 _component = st.components.v2.component("alignment", html=HTML, css=CSS, js=JS)
 
@@ -45,7 +49,11 @@ def alignment(
     result = _component(
         key=key,
         data=packed(untouched, touched, touch, step=step, editable=editable),
-        default={"step": {"of": sentence, "step": step}, "touch": {"of": sentence, **as_plain(touch)}, "painted": False},
+        default={
+            "step": {"of": sentence, "step": step},
+            "touch": {"of": sentence, **as_plain(touch)},
+            "painted": False,
+        },
         on_step_change=lambda: None,
         on_touch_change=lambda: None,
         on_painted_change=lambda: st.session_state.update({f"{key}_painted": True}),
@@ -98,8 +106,8 @@ def standalone(trace: Trace, title: str) -> bytes:
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{html.escape(title)}</title>
 <style>
-:root {{ --st-font: system-ui, sans-serif; --st-text-color: #22252c; --st-background-color: #ffffff; --st-secondary-background-color: #f0f2f6; }}
-@media (prefers-color-scheme: dark) {{ :root {{ --st-text-color: #fafafa; --st-background-color: #0e1117; --st-secondary-background-color: #262730; }} }}
+:root {{ --st-font: system-ui, sans-serif; {LIGHT} }}
+@media (prefers-color-scheme: dark) {{ :root {{ {DARK} }} }}
 body {{ background: var(--st-background-color); color: var(--st-text-color); font-family: var(--st-font); margin: 1rem 1.5rem; }}
 {CSS}</style></head>
 <body><h1>{html.escape(title)}</h1><div id="here">{HTML}</div>
@@ -114,7 +122,11 @@ render({{ data, parentElement: document.getElementById("here"), setStateValue() 
 def as_plain(touch: Touch) -> dict[str, Any]:
     """A touch as the browser and the link know it; what is as usual is left out."""
     return {
-        **({"weights": {str(t): [round(w, 6) for w in row] for t, row in touch.weights.items()}} if touch.weights else {}),
+        **(
+            {"weights": {str(t): [round(w, 6) for w in row] for t, row in touch.weights.items()}}
+            if touch.weights
+            else {}
+        ),
         **({"temperature": touch.temperature} if touch.temperature != 1 else {}),
         **({"forbidden": sorted(touch.forbidden)} if touch.forbidden else {}),
         **({"words": {str(t): word for t, word in touch.words.items()}} if touch.words else {}),
@@ -145,7 +157,11 @@ def valid_touch(value: object, sentence: str, sources: int) -> Touch:
     weights = {t: row for t, told in _by_step(value.get("weights")) if (row := _row(told, sources))}
     words = {t: word for t, word in _by_step(value.get("words")) if isinstance(word, str) and 0 < len(word) <= 60}
     forbidden = value.get("forbidden")
-    banned = frozenset(s for s in forbidden if type(s) is int and 0 <= s < sources) if isinstance(forbidden, list) else frozenset()
+    banned = (
+        frozenset(s for s in forbidden if type(s) is int and 0 <= s < sources)
+        if isinstance(forbidden, list)
+        else frozenset()
+    )
     heat = value.get("temperature")
     usable = isinstance(heat, int | float) and math.isfinite(heat) and not isinstance(heat, bool)
     temperature = min(max(float(heat), TEMPERATURES[0]), TEMPERATURES[1]) if usable else 1.0  # type: ignore[arg-type]
