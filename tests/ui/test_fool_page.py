@@ -6,24 +6,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from models import zoo
+from tests.visiting import said, visit_page
 
 ROOT = Path(__file__).parents[2]
 
 
 def visit(**query: str) -> AppTest:
-    """The page with these values in its link."""
-    app = AppTest.from_file(str(ROOT / "ui" / "shell.py"), default_timeout=120)
-    app.session_state["epsilon_painted"] = True  # a browser says so once the slider stands
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.switch_page(str(ROOT / "pages" / "fool.py"))
-    app.run()
-    assert not app.exception
-    return app
-
-
-def said(app: AppTest) -> str:
-    return "\n".join(element.value for element in (*app.markdown, *app.warning, *app.error, *app.info, *app.caption))
+    return visit_page("fool", "epsilon", **query)
 
 
 def test_the_first_screen_starts_at_the_lectures_step_and_measures_it() -> None:

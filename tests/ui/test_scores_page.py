@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,26 +14,15 @@ from streamlit.testing.v1 import AppTest
 
 from models.attention import MultiHead
 from models.measure import Cost
+from tests.visiting import said, visit_page
 from ui import scores as page
 from ui.scores import EXAMPLE, FUNCTIONS, Choice, Hand, Rows, terms, work
 
-ROOT = Path(__file__).parents[2]
 SCORES = list(FUNCTIONS)
 
 
 def visit(**query: str) -> AppTest:
-    """The page with these values in its link."""
-    app = AppTest.from_file(str(ROOT / "ui" / "shell.py"), default_timeout=120)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.switch_page(str(ROOT / "pages" / "scores.py"))
-    app.run()
-    assert not app.exception
-    return app
-
-
-def said(app: AppTest) -> str:
-    return "\n".join(element.value for element in (*app.markdown, *app.warning, *app.error, *app.info, *app.caption))
+    return visit_page("scores", **query)
 
 
 def by_hand(score: str, heads: int = 1, mask: str = page.NO_MASK, tied: bool = False, **typed: Rows) -> Hand:

@@ -1,30 +1,17 @@
 """The page "Translate" in process: what it says for every kind of sentence and every look."""
 
 import json
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from models import zoo
+from tests.visiting import said, visit_page
 from ui.translate import EXAMPLES, HUB, LOOKS, TITLES, WAYS
-
-ROOT = Path(__file__).parents[2]
 
 
 def visit(**query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "ui" / "shell.py"), default_timeout=120)
-    app.session_state["alignment_painted"] = True  # a browser says so once the figure stands
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.switch_page(str(ROOT / "pages" / "translate.py"))
-    app.run()
-    assert not app.exception
-    return app
-
-
-def said(app: AppTest) -> str:
-    return "\n".join(element.value for element in (*app.markdown, *app.warning, *app.error, *app.info, *app.caption))
+    return visit_page("translate", "alignment", **query)
 
 
 def test_the_first_screen_translates_and_adds_up() -> None:

@@ -1,7 +1,16 @@
-"""How a component's data travels: one block of bytes, which Streamlit sends as it is and not again while it stays the same."""
+"""What components share: where their files are, and how their data travel: one block of bytes, not sent again while it is the same."""
 
 import json
+from pathlib import Path
 from typing import Any
+
+HERE = Path(__file__).parent
+
+
+def files(name: str) -> tuple[str, str, str]:
+    """HTML, CSS and JavaScript of a component; the script begins with what all of them share."""
+    html, css, script = ((HERE / name / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js"))
+    return html, css, (HERE / "shared.js").read_text(encoding="utf-8") + script
 
 
 def pack(head: dict[str, Any], *arrays: bytes) -> bytes:

@@ -11,7 +11,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +18,9 @@ import streamlit as st
 
 from models.trace import Trace
 from models.translation import Touch
-from ui.components.packing import pack
+from ui.components.packing import files, pack
 
-HERE = Path(__file__).parent
-HTML, CSS, JS = ((HERE / f"alignment.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js"))
+HTML, CSS, JS = files("alignment")
 TEMPERATURES = (0.05, 20.0)
 LIGHT, DARK = (  # what Streamlit tells a component of its theme, for the file that steps alone
     f"--st-text-color: {text}; --st-background-color: {ground}; --st-secondary-background-color: {second};"

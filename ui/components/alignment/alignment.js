@@ -7,9 +7,7 @@ const SETTLE = 150; // ms without a step before the server is told
 const BEAT = 1000; // ms a step while playing
 
 function unpack(bytes) {
-  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-  const head = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
-  let at = 4 + length;
+  let [head, at] = readHeader(bytes);
   const floats = (count) => { const part = new Float32Array(bytes.slice(at, at + 4 * count).buffer); at += 4 * count; return part; };
   for (const trace of head.traces) {
     trace.weights = floats(trace.target.length * trace.columns);
@@ -304,7 +302,7 @@ function setUp(component) {
   for (const [name, to] of Object.entries(moves)) listen(root.querySelector("." + name), "click", () => { halt(self); go(self, to()); });
   listen(root.querySelector(".play"), "click", () => (self.playing ? halt(self) : play(self)));
   listen(window, "keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.composedPath()[0].closest?.("input, textarea, select, [contenteditable], [role=slider], [role=tab], [role=radio], [role=listbox], [role=dialog], [data-testid=stDataFrame]")) return;
+    if (isForOthers(event)) return;
     const to = { ArrowLeft: moves.back, ArrowRight: moves.next, Home: moves.first, End: moves.last }[event.key];
     if (!to) return;
     event.preventDefault(); halt(self); go(self, to());

@@ -5,7 +5,6 @@ $\mathrm{clip}(x + n\,\mathrm{sign})$ on bytes, exactly as the server does, and 
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,16 +13,16 @@ from torch import Tensor
 
 from attacks.axis import FINE, Axis
 from models.picture import from_pixels
-from ui.components.packing import pack
+from ui.components.packing import files, pack
 
-HERE = Path(__file__).parent
+HTML, CSS, JS = files("epsilon")
 TOP = 5  # bars before and after
 
 _component = st.components.v2.component(
     "epsilon",
-    html=(HERE / "epsilon.html").read_text(encoding="utf-8"),
-    css=(HERE / "epsilon.css").read_text(encoding="utf-8"),
-    js=(HERE / "epsilon.js").read_text(encoding="utf-8"),
+    html=HTML,
+    css=CSS,
+    js=JS,
 )
 
 

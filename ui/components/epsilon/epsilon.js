@@ -5,11 +5,10 @@ const instances = new WeakMap();
 const SETTLE = 150; // ms without a key before the server is told: a held arrow key is one move
 
 function unpack(bytes) {
-  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-  const head = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
+  const [head, begin] = readHeader(bytes);
   const count = head.size * head.size * 3;
-  const x = bytes.subarray(4 + length, 4 + length + count);
-  const packed = bytes.subarray(4 + length + count);
+  const x = bytes.subarray(begin, begin + count);
+  const packed = bytes.subarray(begin + count);
   const sign = new Int8Array(count);
   for (let i = 0; i < count; i++) sign[i] = ((packed[i >> 2] >> (2 * (i & 3))) & 3) - 1;
   return { head, x, sign };
@@ -92,7 +91,7 @@ function setUp(component) {
   listen(input, "pointerup", tell);
   listen(input, "change", tellSoon);
   listen(window, "keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.composedPath()[0].closest?.("input, textarea, select, [contenteditable], [role=slider], [role=tab], [role=radio], [role=listbox], [role=dialog], [data-testid=stDataFrame]")) return;
+    if (isForOthers(event)) return;
     const to = { ArrowLeft: self.n - 1, ArrowRight: self.n + 1, Home: 0, End: self.head.last }[event.key];
     if (to === undefined) return;
     event.preventDefault(); move(to); tellSoon();
