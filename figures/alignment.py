@@ -23,7 +23,13 @@ def file(
     step: int | None = None,
     dpi: int = 160,
 ) -> bytes:
-    """The matrix with its words and its colour scale. Args: weights: (target, source); kind: "png" or "svg"; step: a row to frame."""
+    """The matrix with its words and its colour scale.
+
+    Args:
+        weights: (target, source).
+        kind: "png" or "svg".
+        step: a row to frame.
+    """
     memory = io.BytesIO()
     _draw(weights, source, target, step).savefig(memory, format=kind, dpi=dpi)
     return memory.getvalue()

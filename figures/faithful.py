@@ -59,7 +59,7 @@ def _bars(figure: go.Figure, name: str, values: Float[np.ndarray, " source"]) ->
         y=list(range(len(values))),
         name=name,
         orientation="h",
-        marker={"color": colour, "pattern": {"shape": pattern, "fgcolor": "white", "size": 5}},
+        marker={"color": colour, "pattern": {"shape": pattern, "bgcolor": colour, "fgcolor": "white", "size": 5}},
         customdata=values,
         hovertemplate="%{customdata:+.4f} nats" if name in SIGNED else "%{customdata:.4f}",
     )

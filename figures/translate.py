@@ -72,7 +72,11 @@ def _heights(parents: Sequence[int]) -> list[float]:
 
 
 def race(maps: Mapping[str, tuple[Sequence[str], Sequence[str], np.ndarray]]) -> go.Figure:
-    """The weights of several models side by side. Args: maps: by name, the target's words, the source's words, (target, source) weights."""
+    """The weights of several models side by side.
+
+    Args:
+        maps: by name, the target's words, the source's words, (target, source) weights.
+    """
     columns = 2
     rows = -(-len(maps) // columns)
     longest = max((len(target) for target, _, _ in maps.values()), default=1)
@@ -95,8 +99,8 @@ def race(maps: Mapping[str, tuple[Sequence[str], Sequence[str], np.ndarray]]) ->
             row=number // columns + 1,
             col=number % columns + 1,
         )
-    figure.update_yaxes(autorange="reversed")
-    figure.update_xaxes(tickangle=-50)
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_xaxes(tickangle=-50, showgrid=False)
     figure.update_layout(height=rows * (150 + 24 * longest), margin={"l": 10, "r": 10, "t": 40, "b": 10})
     return figure
 

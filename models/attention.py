@@ -1,8 +1,8 @@
 r"""The lecture's attention in code: one short function a formula, the symbols of the slides.
 
 A query $Q$ (what the decoder holds, $h_t$) is scored against keys $K$ (what the encoder holds, $\bar h_s$); the softmax of the
-scores are the weights $\alpha_{ts}$; the context $c_t$ is the weighted sum of the values $V$ (often $V = K$). Nothing here is hooked or
-hidden: every function returns what the next one reads, so that a `Trace` can show it.
+scores are the weights $\alpha_{ts}$; the context $c_t$ is the weighted sum of the values $V$ (often $V = K$). Nothing here is
+hooked or hidden: every function returns what the next one reads, so that a `Trace` can show it.
 
 Every attending model of the app is built on these functions and on no others.
 """
@@ -38,7 +38,7 @@ def dot(
 def scaled_dot(
     Q: Float[Tensor, "*batch target d"], K: Float[Tensor, "*batch source d"]
 ) -> Float[Tensor, "*batch target source"]:
-    r"""$Q^\top K / \sqrt{d_k}$: the dot product of $d_k$ unit-variance terms, brought back to unit variance. Vaswani 2017, eq. 1."""
+    r"""$Q^\top K / \sqrt{d_k}$: a dot product of $d_k$ unit-variance terms, brought back to unit variance. Vaswani 2017, eq. 1."""
     return Q @ K.mT / math.sqrt(K.shape[-1])
 
 
@@ -74,7 +74,7 @@ def perceptron(
 def softmax(
     scores: Float[Tensor, "*batch target source"], mask: Bool[Tensor, "*#batch #target source"] | None = None
 ) -> Float[Tensor, "*batch target source"]:
-    r"""$\alpha_{ts} = \exp(e_{ts}) / \sum_{s'} \exp(e_{ts'})$ over the keys that `mask` allows; a row that allows none is all zero."""
+    r"""$\alpha_{ts} = \exp(e_{ts}) / \sum_{s'} \exp(e_{ts'})$ over the keys `mask` allows; a row that allows none is all zero."""
     if mask is None:
         return torch.softmax(scores, dim=-1)
     lowest = torch.finfo(scores.dtype).min
@@ -167,9 +167,9 @@ SCORES: dict[str, Callable[[int, int], nn.Module]] = {
 
 
 class StructuredSelfAttention(nn.Module):
-    r"""$A = \text{softmax}(W_{s2} \tanh(W_{s1} H^\top))$, $M = A H$: $r$ looks at one sentence, without a decoder. Lin 2017, eqs. 6 and 7.
+    r"""$A = \text{softmax}(W_{s2} \tanh(W_{s1} H^\top))$, $M = A H$: $r$ looks at one sentence, without a decoder.
 
-    With $r = 1$ it is the slide's $v_a^\top \tanh(W_a h_i)$.
+    Lin 2017, eqs. 6 and 7. With $r = 1$ it is the slide's $v_a^\top \tanh(W_a h_i)$.
     """
 
     def __init__(self, d: int, d_a: int, r: int = 1):
@@ -200,8 +200,9 @@ def key_value(
 ) -> Attention:
     r"""$[k_i; v_i] = h_i$; each state looks at the values of the $L$ states before it, by their keys. Daniluk 2017, eqs. 5 to 8.
 
-    $\alpha_t = \text{softmax}(w^\top \tanh(W^Y k_i + W^h k_t))$ over $i = t - L, \dots, t - 1$. The first $d$ numbers of a state are its key,
-    the last $d$ its value (all of it is both if the state has $d$ numbers). The first state has nothing to look at: its weights are zero.
+    $\alpha_t = \text{softmax}(w^\top \tanh(W^Y k_i + W^h k_t))$ over $i = t - L, \dots, t - 1$. The first $d$ numbers of a state
+    are its key, the last $d$ its value (all of it is both if the state has $d$ numbers). The first state has nothing to look at:
+    its weights are zero.
     """
     k, v = h[..., :d], h[..., -d:]
     return attend(k, k, v, lambda q, k: perceptron(q, k, W_h, W_Y, w), last(h.shape[1], L).to(h.device))
@@ -214,7 +215,10 @@ def last(time: int, L: int) -> Bool[Tensor, "time time"]:
 
 
 class MultiHead(nn.Module):
-    r"""$\text{head}_i = \text{Attention}(Q W_i^Q, K W_i^K, V W_i^V)$; the output is $[\text{head}_1; \dots; \text{head}_h] W^O$. Vaswani 2017, section 3.2.2."""
+    r"""$\text{head}_i = \text{Attention}(Q W_i^Q, K W_i^K, V W_i^V)$; the output is $[\text{head}_1; \dots; \text{head}_h] W^O$.
+
+    Vaswani 2017, section 3.2.2.
+    """
 
     def __init__(self, d: int, heads: int):
         super().__init__()

@@ -1,10 +1,10 @@
 r"""Sequence to sequence with attention: the encoder–decoder of the lecture's first slides, word by word.
 
-A bidirectional GRU reads the source, $\bar h_s$; a GRU writes the target, $h_t$. Each $h_t$ scores the $\bar h_s$, the weights $\alpha_{ts}$ make
-the context $c_t = \sum_s \alpha_{ts} \bar h_s$, and the attention vector $a_t = \tanh(W_c[c_t; h_t])$ decides the word. Luong 2015 (global
-attention, without input feeding: so the decoder's states do not depend on what it looked at, and a whole sentence trains in one call);
-the score `perceptron` and the bidirectional encoder are Bahdanau 2014. With the score `none`, $c_t$ is the same for every word:
-the last states of both readers, Cho 2014's fixed vector.
+A bidirectional GRU reads the source, $\bar h_s$; a GRU writes the target, $h_t$. Each $h_t$ scores the $\bar h_s$, the weights
+$\alpha_{ts}$ make the context $c_t = \sum_s \alpha_{ts} \bar h_s$, and the attention vector $a_t = \tanh(W_c[c_t; h_t])$ decides
+the word. Luong 2015 (global attention, without input feeding: so the decoder's states do not depend on what it looked at, and a
+whole sentence trains in one call); the score `perceptron` and the bidirectional encoder are Bahdanau 2014. With the score `none`,
+$c_t$ is the same for every word: the last states of both readers, Cho 2014's fixed vector.
 """
 
 import math
@@ -122,7 +122,10 @@ class Beam(NamedTuple):
     log_p: Float[Tensor, "steps batch beam"]
 
     def sentences(self, row: int) -> list[tuple[list[int], float]]:
-        r"""The sentences of one row of the batch without `END`, and $\log p$ a word (the end counts, where it was reached); the best first."""
+        r"""The sentences of one row of the batch without `END`, and $\log p$ a word; the best first.
+
+        The end counts as a word, where it was reached.
+        """
         found = []
         for leaf in range(self.words.shape[2]):
             words, beam = [], leaf
@@ -145,9 +148,10 @@ def writable(logits: Float[Tensor, "*batch words"]) -> Float[Tensor, "*batch wor
 
 @torch.no_grad()
 def search(model: Seq2Seq, source: Int[Tensor, "batch source"], beam: int = 1, longest: int = 60) -> Beam:
-    """Write the most probable translations, `beam` of them at once; a beam of 1 is greedy. Sentences are not cut short of `longest` words.
+    """Write the most probable translations, `beam` of them at once; a beam of 1 is greedy.
 
     Every step continues each unfinished sentence by every word and keeps the best `beam`; a finished one stays as it is.
+    Sentences are not cut short of `longest` words.
     """
     h_bar, fixed = model.encode(source)
     rows = len(source)
@@ -178,7 +182,7 @@ def search(model: Seq2Seq, source: Int[Tensor, "batch source"], beam: int = 1, l
 def spell(
     model: Seq2Seq, source: Int[Tensor, "1 source"], words: list[int], tokens: list[str], vocabulary: Vocabulary
 ) -> list[str]:
-    """Words for numbers; for an unknown one the source token that it looked at most (Luong 2015, section 4.1), if it looked at any."""
+    """Words for numbers; for an unknown one the source token it looked at most (Luong 2015, section 4.1), if it looked at any."""
     written = [vocabulary.words[word] for word in words]
     if model.score is None or UNKNOWN not in words:
         return written

@@ -43,6 +43,7 @@ class Terms:
 def score_terms(network: Seq2Seq, trace: Trace, t: int, s: int) -> Terms:
     r"""The products of $\text{score}(h_t, \bar h_s)$, before any temperature."""
     h, k, score = _row(trace, "h", t), _row(trace, "h_bar", s), network.score
+    left: Tensor
     match score:
         case Perceptron():
             names, left, right = ("v", "tanh(W h + U h̄)"), score.v_a, torch.tanh(h @ score.W_a + k @ score.U_a)
@@ -112,13 +113,16 @@ def logit_terms(network: Seq2Seq, trace: Trace, t: int, word: int, name: str) ->
 
 @torch.no_grad()
 def state_terms(network: Seq2Seq, trace: Trace, t: int, i: int) -> Terms:
-    r"""$h_{t,i} = (1 - z_i)\, n_i + z_i\, h_{t-1,i}$: what the GRU keeps of the state before, and what it takes from the last word. Cho 2014, eq. 7."""
-    gru = network.decoder
+    r"""$h_{t,i} = (1 - z_i)\, n_i + z_i\, h_{t-1,i}$: what the GRU keeps of the state before, and what it takes from the last word.
+
+    Cho 2014, eq. 7.
+    """
+    W_x, W_h, b_x, b_h = network.decoder.all_weights[0]
     word = int(trace.values["word"][t - 1]) if t else BEGIN
     before = _row(trace, "h", t - 1) if t else network.begin(torch.from_numpy(trace.values["fixed"])[None])[0]
     x = network.target_embedding.weight[word]
-    from_x = (gru.weight_ih_l0 @ x + gru.bias_ih_l0).chunk(3)
-    from_h = (gru.weight_hh_l0 @ before + gru.bias_hh_l0).chunk(3)
+    from_x = (W_x @ x + b_x).chunk(3)
+    from_h = (W_h @ before + b_h).chunk(3)
     r, z = (torch.sigmoid(from_x[gate] + from_h[gate])[i] for gate in (0, 1))
     n = torch.tanh(from_x[2][i] + r * from_h[2][i])
     left, right = torch.stack([1 - z, z]), torch.stack([n, before[i]])

@@ -19,7 +19,8 @@ class Trace:
         heads: a name for each map of weights ("attention", "layer 2 head 5", ...).
         scores: before the softmax.
         weights: $\alpha_{ts}$; each row sums to one (or has no columns at all).
-        values: the numbers of each step's computation by the lecture's symbol (`h`, `h_bar`, `c`, `a`, ...), step by step or source by source.
+        values: the numbers of each step's computation by the lecture's symbol (`h`, `h_bar`, `c`, `a`, ...), step by step or
+            source by source.
         candidates: for each step the most probable words, the best first, with their probabilities.
         log_p: $\log p$ of what each step wrote, natural logarithm.
         notes: what is to be said of a step (a word that was copied, forced, ...), by step.

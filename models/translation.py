@@ -1,7 +1,7 @@
 r"""A trained translator that can be watched and touched: a sentence in, a `Trace` out, every number of it recomputable.
 
-`Touch` is what a hand does to the attention: a forced row of weights, a temperature, a forbidden source word, a forced target word. The
-decoder's state $h_t$ depends on the words it wrote, so a touched step changes its own word, and by that word all that follow.
+`Touch` is what a hand does to the attention: a forced row of weights, a temperature, a forbidden source word, a forced target word.
+The decoder's state $h_t$ depends on the words it wrote, so a touched step changes its own word, and by that word all that follow.
 """
 
 from collections.abc import Mapping
@@ -67,13 +67,17 @@ class Translator:
     card: Card
 
     def read(self, text: str) -> tuple[list[str], Int[Tensor, "1 source"]]:
-        """The tokens of an English sentence and their numbers with `END`. Raises ValueError, in plain words, for what cannot be read."""
+        """The tokens of an English sentence and their numbers with `END`.
+
+        Raises ValueError, in plain words, for what cannot be read.
+        """
         tokens = tokenize(text, "en")
         if not tokens:
             raise ValueError("Type an English sentence: there is nothing to translate yet.")
         if len(tokens) > LONGEST_SOURCE:
             raise ValueError(
-                f"This text has {len(tokens)} words; at most {LONGEST_SOURCE} can be read at once. Nothing was translated: shorten it."
+                f"This text has {len(tokens)} words; at most {LONGEST_SOURCE} can be read at once. "
+                "Nothing was translated: shorten it."
             )
         numbers = self.english.encode(tokens)
         if all(number == UNKNOWN for number in numbers):
@@ -178,7 +182,10 @@ class Translator:
 def touched(
     attention: Attention, V: Float[Tensor, "1 source d"], allowed: Tensor, touch: Touch, step: int
 ) -> Attention:
-    r"""The attention after a hand was laid on it: $\alpha = \text{softmax}(e / \tau)$ over what is allowed, or the forced row. $c = \alpha V$ again."""
+    r"""The attention after a hand was laid on it.
+
+    $\alpha = \text{softmax}(e / \tau)$ over what is allowed, or the forced row. $c = \alpha V$ again.
+    """
     if not attention.weights.shape[-1]:
         return attention
     scores = attention.scores / touch.temperature
@@ -199,7 +206,7 @@ def sentence(trace: Trace) -> str:
 
 
 def beam_tree(beam: Beam, vocabulary: Vocabulary) -> tuple[tuple[str, int, float], ...]:
-    """A beam search of one sentence as a tree: for each node its word, the number of the node before it (−1: none) and log p up to it."""
+    """A beam search of one sentence as a tree: for each node its word, its parent's number (−1: none) and log p up to it."""
     nodes: list[tuple[str, int, float]] = []
     before: list[int] = []
     for step in range(len(beam.words)):

@@ -155,7 +155,10 @@ TRANSLATORS = tuple(
 
 
 def translator(score: str) -> Translator:
-    """The English–French translator with this score, ready for use. Raises WeightsUnavailableError if its file is damaged or missing."""
+    """The English–French translator with this score, ready for use.
+
+    Raises WeightsUnavailableError if its file is damaged or missing.
+    """
     name = f"translate-{score}"
     known = read_card(name)
     english, french = (Vocabulary.read(WORDS / f"translate.{language}.txt") for language in ("en", "fr"))

@@ -5,6 +5,7 @@ Wants `DIR/multi30k/{train,val,test_2016_flickr}.{en,fr}.gz`. Run it on a machin
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,7 +27,10 @@ STEPS = 12  # updates that are timed, of the same batches for every score
 
 
 def report(data: Path) -> dict[str, Any]:
-    """Quality by length, alignment with hand-made links, cost of a training step. Raises OSError where data or weights are missing."""
+    """Quality by length, alignment with hand-made links, cost of a training step.
+
+    Raises OSError where data or weights are missing.
+    """
     pairs, held_out, links = multi30k(data, SPLIT), multi30k(data, "val"), hand_links()
     by_length: dict[str, list[tuple[str, float]]] = {}
     table = []
@@ -98,9 +102,7 @@ def step_costs(pairs: list[Pair], rows: list[tuple[str, Translator]]) -> dict[st
     middle = batches[len(batches) // 2]
     costs = {}
     for name, (network, optimizer) in networks.items():
-        memory = peak_bytes(
-            lambda network=network, optimizer=optimizer: translate.update(network, optimizer, middle, translate.PEAK)
-        )
+        memory = peak_bytes(partial(translate.update, network, optimizer, middle, translate.PEAK))
         costs[name] = {"step_ms": round(1000 * median(times[name]), 1), "step_mb": round(memory / 1e6, 1)}
     return costs
 
@@ -110,8 +112,10 @@ def about(pairs: list[Pair], baselines: dict[str, dict[str, float]]) -> str:
     counts = ", ".join(f"{low}–{high}: {sum(low <= len(en) <= high for en, _ in pairs)}" for low, high in LENGTHS)
     errors = ", ".join(f"{name} {found['alignment_error']:.1f}" for name, found in baselines.items())
     return (
-        f"Multi30k test2016, {len(pairs)} sentences (by length: {counts}); sacreBLEU nrefs:1|case:lc|eff:no|tok:13a, greedy unless said; "
+        f"Multi30k test2016, {len(pairs)} sentences (by length: {counts}); "
+        "sacreBLEU nrefs:1|case:lc|eff:no|tok:13a, greedy unless said; "
         "bleu_tokenised_val_beam12 is on the validation sentences as they are tokenised, to compare with nmtpytorch's 57.96. "
         f"alignment_*: against hand-made links of 50 test sentences (error: the lower the better; baselines: {errors}). "
-        "step_ms, step_mb: a training step of about 2,000 words on 2 cores, medians of interleaved steps; peak of what torch holds in it."
+        "step_ms, step_mb: a training step of about 2,000 words on 2 cores, medians of interleaved steps; "
+        "peak of what torch holds in it."
     )

@@ -20,7 +20,8 @@ class Snapshot:
         seconds: spent on training so far, without the measurements.
         metrics: what was measured, by name.
         run: which run it is (what is trained, seed, data limits); only the same run goes on from it.
-        state: every tensor that the run needs to go on from here. Shared with the run: copy or save it before taking the next snapshot.
+        state: every tensor that the run needs to go on from here. Shared with the run: copy or save it before
+            taking the next snapshot.
     """
 
     step: int

@@ -1,7 +1,7 @@
 """Train the five translators, English to French, on equal terms: same data, same order, same updates, same seed; one score each.
 
-Wants `DIR/multi30k/{train,val}.{en,fr}.gz` and `DIR/tatoeba/fra.txt.gz`. An epoch is all of Multi30k and a sixth of Tatoeba, another
-one each time. Writes `OUT/NAME.safetensors` (the run, to resume) and, by `export`, the weights that the app ships.
+Wants `DIR/multi30k/{train,val}.{en,fr}.gz` and `DIR/tatoeba/fra.txt.gz`. An epoch is all of Multi30k and a sixth of Tatoeba,
+another one each time. Writes `OUT/NAME.safetensors` (the run, to resume) and, by `export`, the weights that the app ships.
 """
 
 import hashlib
@@ -97,7 +97,10 @@ def train(
 
 
 def update(model: Seq2Seq, optimizer: torch.optim.Optimizer, batch: Batch, rate: float) -> float:
-    """One step of Adam on the label-smoothed cross-entropy of a batch, in bfloat16 where that is safe. Returns the loss, nats a word."""
+    """One step of Adam on the label-smoothed cross-entropy of a batch, in bfloat16 where that is safe.
+
+    Returns the loss, nats a word.
+    """
     for group in optimizer.param_groups:
         group["lr"] = rate
     loss = cross_entropy(model.train(), batch, SMOOTHING)
@@ -109,7 +112,10 @@ def update(model: Seq2Seq, optimizer: torch.optim.Optimizer, batch: Batch, rate:
 
 
 def cross_entropy(model: Seq2Seq, batch: Batch, smoothing: float = 0.0, reduction: str = "mean") -> Tensor:
-    """−log p of the words of a batch, nats. The logits of 8,000 words are the bulk of the work: torch's fused form, and only real words."""
+    """−log p of the words of a batch, nats.
+
+    The logits of 8,000 words are the bulk of the work: torch's fused form, and only real words.
+    """
     with torch.autocast("cpu", torch.bfloat16, enabled=model.training):
         a_t = model.attention_vectors(batch.source, batch.target[:, :-1])
         following = batch.target[:, 1:]
@@ -258,7 +264,8 @@ def export(score: str, data: Path, run: Snapshot, seed: int) -> None:
         published={"bleu_tokenised": 57.96},
         published_on="Multi30k validation, attentive GRU (nmtpytorch: perceptron score, beam 12, tokenised BLEU)",
         metrics={},
-        measured_on="Multi30k test2016 (1,000 sentences), lower case, sacreBLEU nrefs:1|case:lc|eff:no|tok:13a; ppl a token, fp16 weights",
+        measured_on="Multi30k test2016 (1,000 sentences), lower case, sacreBLEU nrefs:1|case:lc|eff:no|tok:13a; "
+        "ppl a token, fp16 weights",
         command=f"python -m training evaluate {name} --data DIR --json",
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         seed=seed,

@@ -79,11 +79,17 @@ def clicked(frame: pd.DataFrame, key: str) -> tuple[int, str] | None:
         hide_index=True,
         on_select="rerun",
         selection_mode="single-cell",
+        column_config=exact(frame),
         key=key,
         height=min(38 + 35 * len(frame), 320),
     )
     cells = chosen.selection.cells
     return (cells[0][0], cells[0][1]) if cells and cells[0][0] < len(frame) else None
+
+
+def exact(frame: pd.DataFrame) -> dict[str, Any]:
+    """Six digits after the point for every column of numbers that are not whole."""
+    return {name: st.column_config.NumberColumn(format="%.6f") for name in frame.select_dtypes("floating").columns}
 
 
 def show_terms(terms: Terms) -> None:
@@ -97,7 +103,7 @@ def show_terms(terms: Terms) -> None:
         f"**{terms.title}** = {terms.value:.6f}: {len(frame)} products add up to {total:.6f}{finished} "
         f"(difference {abs(terms.recomputed() - terms.value):.1e})."
     )
-    st.dataframe(frame, hide_index=True, height=min(38 + 35 * len(frame), 320))
+    st.dataframe(frame, hide_index=True, column_config=exact(frame), height=min(38 + 35 * len(frame), 320))
 
 
 def ask_terms(frame: pd.DataFrame, key: str, ask: Callable[[int, str], Terms | None]) -> None:

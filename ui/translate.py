@@ -220,15 +220,15 @@ def numbers_of_step(shown: Shown) -> None:
                 f"scores_{t}",
                 lambda row, column: _of_score(shown, model, row, column),
             )
-        st.markdown("**p(word) = softmax(E a + b)**")
+        st.markdown("**p(word) = exp(logit − log Σ exp), logits E a + b**")
         words = [word for word, _ in trace.candidates[t]]
         numbers = [model.french.numbers[word] for word in words]
         logits = [
             logit_terms(model.network, trace, t, number, word) for number, word in zip(numbers, words, strict=True)
         ]
-        table = pd.DataFrame(
-            {"word": words, "logit": [each.value for each in logits], "p": [p for _, p in trace.candidates[t]]}
-        )
+        table = pd.DataFrame({"word": words, "logit": [each.value for each in logits]})
+        p = np.array([p for _, p in trace.candidates[t]])
+        table = table.assign(**{"log Σ exp": table["logit"] - np.log(p), "p": p})
         computation.ask_terms(table, f"words_{t}", lambda row, _column: logits[row])
     with right:
         st.markdown("**h, c = Σ α h̄, a = tanh(W_c[c; h])**")

@@ -1,4 +1,4 @@
-"""What components share: where their files are, and how their data travel: one block of bytes, not sent again while it is the same."""
+"""What components share: their files, and how their data travel: one block of bytes, not sent again while it is the same."""
 
 import json
 from pathlib import Path
