@@ -3,20 +3,17 @@
 import streamlit as st
 
 import ui.translate as words
-from figures import faithful as doubts
-from figures import translate as figures
 from models import zoo
-from models.faithful import verdict
-from ui import cached, lecture
+from ui import cached, lecture, take_home
 from ui.cached import Sentence
 from ui.components.alignment import alignment
 from ui.navigation import TRANSLATE
-from ui.translate import Shown
+from ui.translate import Shown, looks
 
 
 def choose() -> Sentence | None:
     """The sentence, the model and the way of decoding; None, with a word, if there is nothing to translate."""
-    lecture.words_for_bad_link(words.LINK)
+    lecture.words_for_bad_link({**words.LINK, "look": lambda name: name in looks.LOOKS})
     sentence = words.ask()
     try:
         with st.spinner("Translating …"):
@@ -42,30 +39,19 @@ def figure(sentence: Sentence) -> Shown | None:
     return Shown(sentence, untouched, touched or untouched, seen) if seen.painted else None
 
 
-def notes(sentence: Sentence, shown: Shown) -> None:
+def notes(_sentence: Sentence, shown: Shown) -> None:
     """The translation in words, and one of five closer looks."""
     st.markdown(words.about(shown))
-    look = st.segmented_control(
-        "Look closer", words.LOOKS, default=words.LOOKS[0], required=True, key="look", bind="query-params"
-    )
-    if look == words.LOOKS[1]:
-        words.beam_notes(shown, figures.tree)
-    elif look == words.LOOKS[2]:
-        words.race_notes(sentence, figures.race)
-    elif look == words.LOOKS[3]:
-        words.doubt_notes(shown, verdict, doubts)
-    elif look == words.LOOKS[4]:
-        words.model_notes(figures.by_length)
-    else:
-        words.numbers_of_step(shown)
+    looks.closer(shown)
 
 
 def numbers(_sentence: Sentence, shown: Shown) -> lecture.Numbers:
     return lecture.Numbers(words.numbers_caption(shown), words.five_numbers(shown))
 
 
-def downloads(_sentence: Sentence, shown: Shown) -> list[lecture.Download]:
-    return words.downloads(shown)
+def downloads(sentence: Sentence, shown: Shown) -> list[lecture.Download]:
+    asked = {**vars(sentence), "touch": words.touch_text(shown.seen.touch)}
+    return take_home.downloads(shown.trace, shown.seen.step, f"{sentence.text} · {words.title_of(sentence)}", asked)
 
 
 lecture.page(

@@ -144,6 +144,11 @@ def link() -> str:
     return f"{address}?{urlencode(st.query_params.to_dict())}" if st.query_params else address
 
 
+def as_it_is(text: str) -> str:
+    """The text as it is: nothing of it is Markdown or HTML."""
+    return "".join(f"\\{letter}" if letter in r"\`*_{}[]()<>#+-.!|~$:^&" else letter for letter in text)
+
+
 def words_for_bad_link(good: dict[str, Callable[[str], bool]]) -> None:
     """Say which values of the link cannot be shown; the controls fall back by themselves. The words stay until closed.
 

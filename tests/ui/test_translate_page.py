@@ -1,13 +1,16 @@
 """The page "Translate" in process: what it says for every kind of sentence and every look."""
 
 import json
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from models import zoo
+from tests.models.test_hub import make
 from tests.visiting import said, visit_page
-from ui.translate import EXAMPLES, HUB, LOOKS, TITLES, WAYS
+from ui.translate import EXAMPLES, HUB, TITLES, WAYS
+from ui.translate.looks import LOOKS
 
 
 def visit(**query: str) -> AppTest:
@@ -90,3 +93,16 @@ def test_a_hub_that_cannot_be_reached_is_told(monkeypatch: pytest.MonkeyPatch) -
 def test_text_is_never_markup() -> None:
     app = visit(text="<img src=x onerror=alert(1)> the **dog** $runs$")
     assert "<img" not in said(app)
+
+
+def test_a_model_in_a_folder_is_shown_by_layer_and_head(tmp_path: Path) -> None:
+    folder = make("marian", tmp_path / "tiny")
+    app = visit(model=HUB, hub=str(folder), text="a dog runs")
+    heads = app.selectbox(key="head")
+    assert len(heads.options) > 2
+    assert heads.options[0] == "mean of all heads"
+    app.selectbox(key="head").select(heads.options[-1]).run()
+    assert not app.exception
+    assert "perplexity a word" in said(app)
+    for look in LOOKS:
+        assert not visit(model=HUB, hub=str(folder), text="a dog runs", look=look).error
