@@ -39,6 +39,7 @@ GREEDY, BEAM, SAMPLE = "Greedy", "Beam of 5", "Sample"
 WAYS = [GREEDY, BEAM, SAMPLE]
 TEXT, STEP, TOUCH = "text", "step", "touch"
 MEAN = "mean of all heads"
+MANY = 2  # unknown words, from which on a sentence is called foreign
 WIDEST = 1500  # characters of a text that is taken from a link
 SCORE_HELP = (
     "How relevant is a source word to the word to be written? Models trained alike, which differ in this formula only."
@@ -183,6 +184,8 @@ def about(shown: Shown) -> str:
     copied = [t for t, note in trace.notes.items() if "copied" in note]
     if copied:
         said += f" {len(copied)} unknown word{'s' if len(copied) > 1 else ''} (\\*) copied from the source word most looked at."
+    if len(copied) > MANY:
+        said += " The model learned from photo captions and everyday sentences: this one is foreign to it."
     if shown.trace is not shown.untouched:
         new = len(changed(shown.untouched.target, trace.target))
         said += f" Touched: {new} of {len(trace.target)} words are not those of the untouched translation."

@@ -69,14 +69,14 @@ def packed(untouched: Trace, touched: Trace | None, touch: Touch, *, step: int =
     traces = [untouched, *([touched] if touched else [])]
     head = {
         "sentence": sentence_of(untouched),
-        "source": untouched.source,
+        "source": visible(untouched.source),
         "labels": ["untouched", "touched"] if touched else ["translation"],
         "step": min(step, len(traces[-1].target) - 1),
         "editable": editable,
         "touch": as_plain(touch),
         "traces": [
             {
-                "target": trace.target,
+                "target": visible(trace.target),
                 "columns": trace.weights.shape[2],
                 "candidates": [[[word, round(p, 6)] for word, p in step] for step in trace.candidates],
                 "notes": {str(t): note for t, note in trace.notes.items()},
@@ -87,6 +87,11 @@ def packed(untouched: Trace, touched: Trace | None, touch: Touch, *, step: int =
     }
     arrays = [part[0].astype("<f4").tobytes() for trace in traces for part in (trace.weights, trace.scores)]
     return pack(head, *arrays)
+
+
+def visible(words: Sequence[str]) -> list[str]:
+    """The words without the space that belongs to some; a token that is nothing but space is shown as ␣."""
+    return [word.strip() or "␣" for word in words]
 
 
 def changed(before: Sequence[str], after: Sequence[str]) -> list[int]:

@@ -21,7 +21,7 @@ const row = (trace, t) => trace.weights.subarray(t * trace.columns, (t + 1) * tr
 const add = (values) => values.reduce((a, b) => a + b, 0);
 const bits = (values) => -add(Array.from(values, (a) => (a > 0 ? a * Math.log2(a) : 0))) + 0;
 const exact = (value) => (value !== 0 && Math.abs(value) < 1e-4 ? value.toExponential(3) : value.toFixed(6));
-const percent = (p) => (100 * p).toFixed(p < 0.0995 ? 2 : 1) + " %";
+const percent = (p) => (p > 0 && p < 5e-5 ? "<0.01 %" : (100 * p).toFixed(p < 0.0995 ? 2 : 1) + " %");
 const element = (tag, properties, ...children) => { const made = Object.assign(document.createElement(tag), properties); made.append(...children); return made; };
 
 // The trace in view: the touched one when there is one, unless the visitor looks at the other.
