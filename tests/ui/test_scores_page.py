@@ -12,11 +12,18 @@ import streamlit as st
 import torch
 from streamlit.testing.v1 import AppTest
 
+from models import measure
 from models.attention import MultiHead
 from models.measure import Cost
 from tests.visiting import said, visit_page
-from ui import scores as page
-from ui.scores import EXAMPLE, FUNCTIONS, Choice, Hand, Rows, terms, work
+from ui import cached
+from ui.scores import by_hand as hands
+from ui.scores.by_hand import Hand, everything, tables, work
+from ui.scores.choice import BY_HAND, CAUSAL, COST, FUNCTIONS, MASKS, NO_MASK, OWN_MASK, WHY, Choice, Rows
+from ui.scores.cost import LENGTHS, TITLES, Measured, verdict
+from ui.scores.matrices import EXAMPLE, WORDS, decode, drawn, encode, frame, problem
+from ui.scores.scaling import scaling_at
+from ui.scores.terms import concat_sentence, sentences, terms
 
 SCORES = list(FUNCTIONS)
 
@@ -25,8 +32,8 @@ def visit(**query: str) -> AppTest:
     return visit_page("scores", **query)
 
 
-def by_hand(score: str, heads: int = 1, mask: str = page.NO_MASK, tied: bool = False, **typed: Rows) -> Hand:
-    return work(Choice(page.BY_HAND, score, heads, mask, tied), {**EXAMPLE, **typed})
+def by_hand(score: str, heads: int = 1, mask: str = NO_MASK, tied: bool = False, **typed: Rows) -> Hand:
+    return work(Choice(BY_HAND, score, heads, mask, tied), {**EXAMPLE, **typed})
 
 
 # ---- the arithmetic ----
@@ -42,19 +49,19 @@ def test_the_example_can_be_checked_with_a_pencil() -> None:
 
 
 @pytest.mark.parametrize("heads", [1, 2])
-@pytest.mark.parametrize("mask", page.MASKS)
+@pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize("score", SCORES)
 def test_the_terms_of_every_cell_add_up_to_the_models_number(score: str, mask: str, heads: int) -> None:
-    hand = work(Choice(page.BY_HAND, score, heads, mask), {**page.drawn(7), "mask": EXAMPLE["mask"]})
-    shown = page.tables(hand)
+    hand = work(Choice(BY_HAND, score, heads, mask), {**drawn(7), "mask": EXAMPLE["mask"]})
+    shown = tables(hand)
     for step in ("scores", "weights", "output"):
         for row in range(len(shown[step])):
             for column in shown[step].columns:
                 cell = shown[step].iloc[row][column]
                 sentence, table = terms(hand, step, row, column)
                 added = table.iloc[:, -1]
-                if step == "weights" and column in page.WORDS:
-                    assert added[page.WORDS.index(column)] / added.sum() == pytest.approx(cell, abs=1e-12)
+                if step == "weights" and column in WORDS:
+                    assert added[WORDS.index(column)] / added.sum() == pytest.approx(cell, abs=1e-12)
                 else:
                     assert added.sum() == pytest.approx(cell, abs=1e-12)
                 assert f"{cell:.6g}" in sentence
@@ -69,7 +76,7 @@ def test_two_heads_are_multihead_without_projections() -> None:
         for W in (layer.W_Q, layer.W_K, layer.W_V, layer.W_O):
             W.weight.copy_(torch.eye(4))
             W.bias.zero_()
-        Q, K = (page.tensor(EXAMPLE[name]).unsqueeze(0) for name in "QK")
+        Q, K = (hands.tensor(EXAMPLE[name]).unsqueeze(0) for name in "QK")
         output, parts = layer(Q, K, K)
     assert torch.allclose(output[0], hand.output)
     assert torch.allclose(parts.weights[0], hand.parts.weights)
@@ -78,41 +85,41 @@ def test_two_heads_are_multihead_without_projections() -> None:
 @pytest.mark.parametrize("heads", [1, 2])
 def test_concats_weights_ignore_the_query_and_no_other_scores_do(heads: int) -> None:
     def apart(score: str) -> float:
-        hand = work(Choice(page.BY_HAND, score, heads), page.drawn(3) | {"mask": EXAMPLE["mask"]})
+        hand = work(Choice(BY_HAND, score, heads), drawn(3) | {"mask": EXAMPLE["mask"]})
         return float((hand.parts.weights[:, 0] - hand.parts.weights[:, 1]).abs().amax())
 
     assert apart("concat") < 1e-12
     assert all(apart(score) > 0.01 for score in SCORES if score != "concat")
-    sentence = page.concat_sentence(by_hand("concat", heads=heads), 0)
+    sentence = concat_sentence(by_hand("concat", heads=heads), 0)
     assert "do not depend on the query" in sentence
     assert "2.5 for q₁ and -0.5 for q₂" in sentence if heads == 1 else "2 for q₁ and -1 for q₂" in sentence
 
 
 def test_causal_hides_what_comes_later_and_a_blind_query_gets_nothing() -> None:
-    causal = by_hand("dot", mask=page.CAUSAL)
+    causal = by_hand("dot", mask=CAUSAL)
     assert causal.parts.weights[0, 0].tolist() == [1, 0, 0]
     assert causal.exp[0, 0].tolist() == [math.exp(4), 0, 0]
-    own = by_hand("dot", mask=page.OWN_MASK)
+    own = by_hand("dot", mask=OWN_MASK)
     assert own.parts.weights[0, 0, 2] == 0
-    blind = work(Choice(page.BY_HAND, "dot", 1, page.OWN_MASK), {**EXAMPLE, "mask": [[0, 0, 0], [1, 1, 1]]})
+    blind = work(Choice(BY_HAND, "dot", 1, OWN_MASK), {**EXAMPLE, "mask": [[0, 0, 0], [1, 1, 1]]})
     assert blind.output[0].tolist() == [0, 0]
-    assert any("q₁ may see nothing at all" in sentence for sentence in page.sentences(blind))
+    assert any("q₁ may see nothing at all" in sentence for sentence in sentences(blind))
     assert "no key at all" in terms(blind, "weights", 0, "cat")[0]
 
 
-@pytest.mark.parametrize("mask", page.MASKS)
+@pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize("sign", [1, -1])
 def test_scores_that_exp_cannot_hold_are_shifted_with_a_word(sign: int, mask: str) -> None:
     hand = by_hand("dot", mask=mask, Q=[[100 * sign] * 4, [0, 0, 0, 0]], K=[[100] * 4, [99] * 4, [1] * 4])
     assert hand.shifted
     assert torch.isfinite(hand.exp).all()
     assert torch.allclose(hand.exp / hand.exp.sum(-1, keepdim=True), hand.parts.weights)
-    assert any("more than exp can hold" in sentence for sentence in page.sentences(hand))
+    assert any("more than exp can hold" in sentence for sentence in sentences(hand))
     assert not by_hand("dot").shifted
 
 
 def test_everything_is_in_the_json() -> None:
-    numbers = json.loads(page.everything(by_hand("perceptron", heads=2, mask=page.CAUSAL)))
+    numbers = json.loads(everything(by_hand("perceptron", heads=2, mask=CAUSAL)))
     weights = np.array(numbers["weights"])
     assert weights.shape == (2, 2, 3)
     assert np.allclose(weights.sum(-1), 1)
@@ -128,13 +135,13 @@ def test_everything_is_in_the_json() -> None:
 
 @pytest.mark.parametrize("slot", list(EXAMPLE))
 def test_a_matrix_comes_back_from_the_link(slot: str) -> None:
-    rows = page.drawn(5).get(slot, EXAMPLE[slot])
-    assert page.decode(page.encode(rows), slot) == rows
+    rows = drawn(5).get(slot, EXAMPLE[slot])
+    assert decode(encode(rows), slot) == rows
 
 
 @pytest.mark.parametrize("text", ["", "x", "1_2", "nan_0_1_0~0_1_0_1", "inf_0_1_0~0_1_0_1", "1e30_0_1_0~0_1_0_1", "1_0_1_0~0_1_0_1~1_1_1_1", "__~__"])  # fmt: skip
 def test_nonsense_in_a_link_is_no_matrix_and_the_page_stays(text: str) -> None:
-    assert page.decode(text, "Q") is None
+    assert decode(text, "Q") is None
     app = visit(Q=text, K="<b>", score="<i>", heads="9", d="-3", seed="x", part="?", mask="1")
     assert "Click a cell" in said(app)
     assert len(app.toast) >= 5
@@ -198,7 +205,7 @@ def tables_of(app: AppTest) -> list[list[list[float]]]:
 
 
 def test_too_few_columns_are_a_sentence() -> None:
-    assert "too many or too few" in page.problem("Q", page.frame("Q", EXAMPLE["Q"]).iloc[:, :3])
+    assert "too many or too few" in problem("Q", frame("Q", EXAMPLE["Q"]).iloc[:, :3])
 
 
 # ---- the states ----
@@ -228,7 +235,7 @@ def test_draw_and_put_back() -> None:
     first = tables_of(app)
     app.button(key="scores_draw").click().run()
     assert tables_of(app) != first
-    assert app.query_params["K"] == page.encode(page.drawn(3)["K"])
+    assert app.query_params["K"] == encode(drawn(3)["K"])
     app.button(key="scores_back").click().run()
     assert tables_of(app) == first
     assert "K" not in app.query_params
@@ -238,8 +245,8 @@ def test_typed_numbers_survive_another_part_of_the_page() -> None:
     app = visit()
     app.button(key="scores_draw").click().run()
     drawn = tables_of(app)
-    app.segmented_control(key="part").set_value(page.WHY).run()
-    app.segmented_control(key="part").set_value(page.BY_HAND).run()
+    app.segmented_control(key="part").set_value(WHY).run()
+    app.segmented_control(key="part").set_value(BY_HAND).run()
     assert not app.exception
     assert tables_of(app) == drawn
 
@@ -255,9 +262,9 @@ def test_a_clicked_cell_is_shown_as_a_sum_and_leaves_with_its_head() -> None:
 
 
 def test_why_shows_d_and_one() -> None:
-    app = visit(part=page.WHY, d="256", seed="2")
+    app = visit(part=WHY, d="256", seed="2")
     assert "At **d = 256**" in said(app)
-    point = page.scaling_at("q·k", 256, 2)
+    point = scaling_at("q·k", 256, 2)
     assert f"**{point.variance:.4g}** (about d)" in said(app)
     assert 200 < point.variance < 310
     app.slider(key="d").set_value(1).run()
@@ -269,28 +276,28 @@ def test_nothing_is_measured_before_the_button_and_all_after(monkeypatch: pytest
     asked: list[tuple[str, int]] = []
 
     def quick(name: str, n: int, d: int) -> Cost:
-        assert not page.cached.inference.acquire(blocking=False), "one measurement at a time"
+        assert not cached.inference.acquire(blocking=False), "one measurement at a time"
         asked.append((name, n))
         return Cost(name, n, d, 8e-3 if name == "perceptron" else 2e-3, n * n * (50 if name == "perceptron" else 5), 7)
 
-    monkeypatch.setattr(page.measure, "cost", quick)
-    app = visit(part=page.COST)
+    monkeypatch.setattr(measure, "cost", quick)
+    app = visit(part=COST)
     assert "half a gigabyte" in said(app)
     assert asked == []
     app.button(key="scores_measure").click().run()
     assert not app.exception
-    assert sorted(asked) == sorted((name, n) for name in page.TITLES for n in page.LENGTHS)
+    assert sorted(asked) == sorted((name, n) for name in TITLES for n in LENGTHS)
     assert "**4 times the time, 10 times the memory**" in said(app)
     assert "held at 6 of 6 lengths" in said(app)
-    assert page.cached.inference.acquire(blocking=False)
-    page.cached.inference.release()
+    assert cached.inference.acquire(blocking=False)
+    cached.inference.release()
     app.run()
     assert "**4 times the time" in said(app), "kept until measured again"
 
 
 def test_a_claim_that_does_not_hold_is_not_said_to_hold() -> None:
-    costs = tuple(Cost(name, n, 256, 1e-3 if n < 64 else 1e-4 * len(name), 1000 * len(name), 0) for name in page.TITLES for n in page.LENGTHS)  # fmt: skip
-    assert "held at 4 of 6" in page.verdict(page.Measured(costs, "here"))
+    costs = tuple(Cost(name, n, 256, 1e-3 if n < 64 else 1e-4 * len(name), 1000 * len(name), 0) for name in TITLES for n in LENGTHS)  # fmt: skip
+    assert "held at 4 of 6" in verdict(Measured(costs, "here"))
 
 
 def test_presenter_mode_shows_the_steps_alone() -> None:
