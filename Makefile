@@ -34,7 +34,8 @@ check: .venv/test
 
 # Ratios against other libraries (in a virtual environment of their own), and the server under load. Half an hour, quiet.
 benchmark: .venv/test
-	benchmarks/peers.sh
+	benchmarks/peers.sh attacks
+	benchmarks/peers.sh alignment
 	$(BIN)/python -m benchmarks.axis
 	$(BIN)/python -m benchmarks.server
 	$(BIN)/python -m benchmarks.environment

@@ -1,6 +1,6 @@
 r"""How fast our attacks are beside Foolbox, torchattacks, ART and CleverHans, and whether they find the same pictures.
 
-    benchmarks/peers.sh [options]                       # makes .venv-peers when it is missing
+    benchmarks/peers.sh attacks [options]               # makes .venv-peers when it is missing
     .venv/bin/python -m benchmarks.attacks --peers      # our own side alone
 
 Three tables for each batch, all ratios within this one process:
@@ -402,4 +402,4 @@ if __name__ == "__main__":
     try:
         main()
     except ModuleNotFoundError as missing:
-        sys.exit(f"{missing}: the libraries live in an environment of their own; run benchmarks/peers.sh")
+        sys.exit(f"{missing}: the libraries live in an environment of their own; run benchmarks/peers.sh attacks")
