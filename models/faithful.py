@@ -221,7 +221,7 @@ def gradient_times_input(
     """
     from captum.attr import InputXGradient  # brings matplotlib
 
-    embedded = translator.network.source_embedding(_source(translator, trace)).detach()
+    embedded = translator.network.embed(_source(translator, trace)).detach()
     method, found = InputXGradient(lambda x, t: _log_p_embedded(translator, trace, x, t)), []
     for t in torch.tensor(steps).split(AT_ONCE):
         x = embedded.repeat(len(t), 1, 1).requires_grad_()

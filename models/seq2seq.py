@@ -8,6 +8,7 @@ $c_t$ is the same for every word: the last states of both readers, Cho 2014's fi
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -31,6 +32,8 @@ class Seq2Seq(nn.Module):
         dropout: the share dropped of the embeddings, of $\bar h_s$ and of $a_t$ while training.
     """
 
+    barred: tuple[int, ...] = (PAD, BEGIN)  # what is never written
+
     def __init__(
         self, score: str, source_words: int, target_words: int, d_word: int = 256, d: int = 512, dropout: float = 0.4
     ):
@@ -51,7 +54,11 @@ class Seq2Seq(nn.Module):
         self, source: Int[Tensor, "batch source"]
     ) -> tuple[Float[Tensor, "batch source d"], Float[Tensor, "batch d"]]:
         r"""$\bar h_s$ for every word of the source, and the fixed vector: the last state of each direction. No padding, please."""
-        return self.encode_embedded(self.source_embedding(source))
+        return self.encode_embedded(self.embed(source))
+
+    def embed(self, source: Int[Tensor, "batch source"]) -> Float[Tensor, "batch source d_word"]:
+        """$x_s$: the embedding of every word of the source."""
+        return self.source_embedding(source)
 
     def encode_embedded(
         self, x: Float[Tensor, "batch source d_word"]
@@ -92,6 +99,16 @@ class Seq2Seq(nn.Module):
     def logits(self, a_t: Float[Tensor, "batch target d_word"]) -> Float[Tensor, "batch target words"]:
         r"""$E\, a_t + b$: how well each word of the target fits; $p(y_t) = \text{softmax}$ of it. Luong 2015, eq. 6."""
         return nn.functional.linear(self.dropout(a_t), self.target_embedding.weight, self.b)
+
+    def next_word(
+        self,
+        read: Attention,
+        h_t: Float[Tensor, "batch target d"],
+        words: Int[Tensor, "batch target"],  # noqa: ARG002 - a network that copies asks for both
+        source: Int[Tensor, "batch source"],  # noqa: ARG002
+    ) -> Float[Tensor, "batch target words"]:
+        """The logits of the word after each of `words`, once `read`: what a search asks for."""
+        return self.logits(self.attention_vector(read.context, h_t))
 
     def attention_vectors(
         self, source: Int[Tensor, "batch source"], words: Int[Tensor, "batch target"]
@@ -139,11 +156,13 @@ class Beam(NamedTuple):
         return sorted(found, key=lambda sentence: -sentence[1])
 
 
-def writable(logits: Float[Tensor, "*batch words"]) -> Float[Tensor, "*batch words"]:
-    """The logits with $-\\infty$ for what is never written: `PAD` and `BEGIN`."""
-    barred = torch.zeros_like(logits, dtype=torch.bool)
-    barred[..., [PAD, BEGIN]] = True
-    return logits.masked_fill(barred, -math.inf)
+def writable(
+    logits: Float[Tensor, "*batch words"], barred: Sequence[int] = Seq2Seq.barred
+) -> Float[Tensor, "*batch words"]:
+    """The logits with $-\\infty$ for what is never written."""
+    never = torch.zeros_like(logits, dtype=torch.bool)
+    never[..., list(barred)] = True
+    return logits.masked_fill(never, -math.inf)
 
 
 @torch.no_grad()
@@ -155,7 +174,7 @@ def search(model: Seq2Seq, source: Int[Tensor, "batch source"], beam: int = 1, l
     """
     h_bar, fixed = model.encode(source)
     rows = len(source)
-    h_bar, fixed = h_bar.repeat_interleave(beam, 0), fixed.repeat_interleave(beam, 0)
+    h_bar, fixed, sources = (each.repeat_interleave(beam, 0) for each in (h_bar, fixed, source))
     h = model.begin(fixed)
     words = source.new_full((rows, beam), BEGIN)
     log_p = h.new_full((rows, beam), -math.inf)
@@ -163,8 +182,8 @@ def search(model: Seq2Seq, source: Int[Tensor, "batch source"], beam: int = 1, l
     history = []
     for _ in range(longest):
         h_t, h = model.states(words.view(-1, 1), h)
-        c_t = model.read(h_t, h_bar, fixed).context
-        logits = writable(model.logits(model.attention_vector(c_t, h_t)).squeeze(1))
+        read = model.read(h_t, h_bar, fixed)
+        logits = writable(model.next_word(read, h_t, words.view(-1, 1), sources).squeeze(1), model.barred)
         step = logits.log_softmax(-1).view(rows, beam, -1)
         ended = (words == END) | (words == PAD)
         step = step.masked_fill(ended.unsqueeze(-1), -math.inf)

@@ -1,5 +1,6 @@
 """Words and their numbers: how a sentence becomes the integers that a network reads, and back."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,13 @@ from sacremoses import MosesDetokenizer, MosesPunctNormalizer, MosesTokenizer
 
 Language = Literal["en", "fr"]
 PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3
+TREEBANK = re.compile(
+    r"""\w+?(?=n't\b) | n't\b | '(?:s|m|d|ll|re|ve)\b   # do n't, it 's
+      | \w+'(?!(?:s|m|d|ll|re|ve|t)\b)\w+               # o'clock
+      | \w+(?:[-.,/]\w+)*                              # well-known, 3.5, 10,000
+      | \.{2,} | -{2,} | [^\w\s]""",
+    re.VERBOSE,
+)
 SPECIAL = ("⟨pad⟩", "⟨unk⟩", "⟨begin⟩", "⟨end⟩")
 
 
@@ -63,6 +71,11 @@ def tokenize(text: str, language: Language) -> list[str]:
 def detokenize(tokens: Sequence[str], language: Language) -> str:
     """The sentence as one would write it (still in lower case)."""
     return _detokenizer(language).detokenize(list(tokens), unescape=False)
+
+
+def treebank(text: str) -> list[str]:
+    """Lower-case English tokens in the way of the Penn Treebank, from which most English data sets come: "do n't", "it 's"."""
+    return TREEBANK.findall(text.lower().replace("’", "'"))
 
 
 @cache

@@ -4,26 +4,20 @@ Wants `DIR/multi30k/{train,val}.{en,fr}.gz` and `DIR/tatoeba/fra.txt.gz`. An epo
 another one each time. Writes `OUT/NAME.safetensors` (the run, to resume) and, by `export`, the weights that the app ships.
 """
 
-import hashlib
 import math
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models import zoo
-from models.card import Card
 from models.seq2seq import NONE, Seq2Seq, search, spell
 from models.words import BEGIN, END, PAD, Vocabulary, detokenize
 from training.data import Pair, multi30k, tatoeba
+from training.shipping import ship
 from training.snapshot import Snapshot, restore, state_of
 
 NAMES = ("perceptron", "general", "dot", "concat", NONE)
@@ -248,41 +242,17 @@ def export(score: str, data: Path, run: Snapshot, seed: int) -> None:
     english, french = vocabularies(multi30k(data, "train"), tatoeba(data))
     english.write(zoo.WORDS / "translate.en.txt")
     french.write(zoo.WORDS / "translate.fr.txt")
-    path = zoo.WEIGHTS / f"{name}.safetensors"
-    save_file(
-        {key.removeprefix("model."): t.half().contiguous() for key, t in run.state.items() if key.startswith("model.")},
-        path,
-    )
-    card = Card(
+    ship(
+        name,
+        run,
+        seed,
+        lambda: evaluate(name, data)["metrics"],
         title=f"Translator, score {score}" if score != NONE else "Translator without attention",
         paper=PAPERS[score],
         data="Multi30k en–fr (non-commercial research and education) and Tatoeba (CC BY 2.0)",
-        source=f"python -m training {name} --data DIR",
         licence="non-commercial research and education, as its data",
-        parameters=sum(t.numel() for key, t in run.state.items() if key.startswith("model.")),
-        megabytes=round(path.stat().st_size / 1e6, 1),
         published={"bleu_tokenised": 57.96},
         published_on="Multi30k validation, attentive GRU (nmtpytorch: perceptron score, beam 12, tokenised BLEU)",
-        metrics={},
         measured_on="Multi30k test2016 (1,000 sentences), lower case, sacreBLEU nrefs:1|case:lc|eff:no|tok:13a; "
         "ppl a token, fp16 weights",
-        command=f"python -m training evaluate {name} --data DIR --json",
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        seed=seed,
-        commit=subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
-        ).stdout.strip(),
-        hardware=f"{os.cpu_count()} cores, {cpu_name()}",
-        minutes=round(run.seconds / 60, 1),
     )
-    card.write(name)
-    replace(card, metrics=evaluate(name, data)["metrics"]).write(name)
-
-
-def cpu_name() -> str:
-    """The processor's name, as far as the system tells."""
-    try:
-        described = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("model name")[1]
-    except (OSError, IndexError):
-        return platform.processor() or platform.machine()
-    return described.partition(":")[2].partition("\n")[0].strip()

@@ -1,0 +1,198 @@
+"""Train the self-attentive classifiers: sentiment (SST-2 and IMDb in one network) and TREC's six kinds of question.
+
+Wants `DIR/sst2_glue/train.tsv` (label, text) and `DIR/sst_trec_mr/stsa.binary.{dev,test}` (label text) for SST-2,
+`DIR/imdb/{train,test}.tsv.xz` (columns label, rating, id, text) and `DIR/sst_trec_mr/TREC.{train,test}.all` (label text, latin-1).
+The word vectors that both begin with are made from the words alone of IMDb's training half, `DIR/tatoeba/fra.txt.gz` and
+`DIR/gutenberg_children/train.txt.gz`. The film reviews of `rt-polarity.all` are not touched: SST-2's test sentences are among them.
+"""
+
+import html
+import lzma
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from models.attention import redundancy
+from models.structured import SelfAttentive
+from models.words import Vocabulary, treebank
+from training.data import lines
+from training.snapshot import Snapshot, restore, state_of
+from training.vectors import vectors
+
+SENTIMENT, QUESTION = NAMES = ("sentiment", "question-type")
+CLASSES = {
+    SENTIMENT: ("negative", "positive"),
+    QUESTION: ("description", "entity", "abbreviation", "person", "place", "number"),
+}
+LOOKS = {SENTIMENT: 4, QUESTION: 4}
+EPOCHS = {SENTIMENT: 6, QUESTION: 20}
+RATES = {SENTIMENT: 1e-3, QUESTION: 2e-3}
+PENALTY = 0.1  # of ‖AAᵀ − I‖²
+SMOOTHING = 0.05
+BATCH = 4000  # words
+LONGEST = 200  # words of a review that are read while training: its last ones, which hold the verdict
+STRIDE = 8  # lengths of reviews are rounded down to a multiple, so that batches need no padding
+D_WORD = 200
+
+
+class Text(NamedTuple):
+    """A text and the number of its class."""
+
+    words: list[str]
+    label: int
+
+
+def sst2(data: Path, split: str) -> list[Text]:
+    """SST-2: "train" is GLUE's (67,349 phrases of the training sentences), "dev" and "test" are whole sentences."""
+    if split == "train":
+        rows = (data / "sst2_glue" / "train.tsv").read_text(encoding="utf-8").splitlines()[1:]
+        return [Text(treebank(text), int(label)) for label, text in (row.split("\t") for row in rows)]
+    return labelled(data / "sst_trec_mr" / f"stsa.binary.{split}", "utf-8")
+
+
+def trec(data: Path, split: str) -> list[Text]:
+    """TREC's questions: 5,452 in "train", 500 in "test"."""
+    return labelled(data / "sst_trec_mr" / f"TREC.{split}.all", "latin-1")
+
+
+def labelled(path: Path, encoding: str) -> list[Text]:
+    """A label, a blank and a text a line."""
+    rows = (line.partition(" ") for line in path.read_text(encoding=encoding).splitlines() if line.strip())
+    return [Text(treebank(text), int(label)) for label, _, text in rows]
+
+
+def imdb(data: Path, split: str) -> list[Text]:
+    """IMDb's reviews, 25,000 each in "train" and "test"; the markup is taken out."""
+    with lzma.open(data / "imdb" / f"{split}.tsv.xz", "rt", encoding="utf-8") as file:
+        rows = [line.rstrip("\n").split("\t") for line in file]
+    return [Text(treebank(html.unescape(text.replace("<br />", " "))), int(label)) for label, _, _, text in rows]
+
+
+def read(name: str, data: Path) -> tuple[list[Text], list[Text], list[Text]]:
+    """What is trained on, what chooses the epoch, and (sentiment only) the long texts beside it."""
+    if name == SENTIMENT:
+        return sst2(data, "train"), sst2(data, "dev"), imdb(data, "train")
+    questions = trec(data, "train")
+    return [q for i, q in enumerate(questions) if i % 10], questions[::10], []
+
+
+def vocabulary(training: list[Text], long: list[Text]) -> Vocabulary:
+    """Words that occur twice in the sentences, or thirty times in the long texts."""
+    short = Vocabulary.count((text.words for text in training), 2)
+    return short.with_words_of(Vocabulary.count((text.words for text in long), 30))
+
+
+def plain_texts(data: Path) -> list[list[str]]:
+    """What the word vectors are counted from: no label is read."""
+    reviews = [text.words for text in imdb(data, "train")]
+    everyday = {line.split("\t")[0] for line in lines(data / "tatoeba" / "fra.txt.gz")}
+    books = [line.split() for line in lines(data / "gutenberg_children" / "train.txt.gz")]
+    return [*reviews, *(treebank(line) for line in sorted(everyday)), *books]
+
+
+def train(
+    data: Path,
+    name: str = SENTIMENT,
+    seed: int = 1,
+    epochs: int | None = None,
+    limit: int | None = None,
+    resume: Snapshot | None = None,
+    looks: int | None = None,
+) -> Iterator[Snapshot]:
+    """Train one classifier; a snapshot an epoch with the loss and the accuracy (%) on sentences held out.
+
+    Args:
+        limit: only so many texts of each kind (to try it out).
+        resume: a snapshot of the same run; the rest is as if it had never stopped.
+        looks: $r$, `LOOKS` by default.
+
+    Raises:
+        OSError, ValueError: the data are missing, damaged or empty; `resume` is of another run.
+    """
+    epochs, looks = epochs or EPOCHS[name], looks or LOOKS[name]
+    run = f"{name}, {looks} looks, seed {seed}, {epochs} epochs, {f'{limit} texts' if limit else 'all texts'}"
+    if resume:
+        resume.check(run)
+    training, held_out, long = (part[:limit] for part in read(name, data))
+    known = vocabulary(training, long)
+    torch.manual_seed(seed)
+    model = SelfAttentive(len(known), len(CLASSES[name]), looks, D_WORD)
+    if not resume:
+        begin_with(model, vectors(plain_texts(data)[:limit], known, D_WORD))
+    optimizer = torch.optim.Adam(model.parameters(), fused=True)
+    begin, seconds = 0, 0.0
+    if resume:
+        restore(model, optimizer, resume.state)
+        begin, seconds = resume.step, resume.seconds
+    rows = numbered([*training, *(cropped(text) for text in long)], known)
+    for epoch in range(begin, epochs):
+        torch.manual_seed(1000 * seed + epoch)
+        started, losses = time.perf_counter(), []
+        made = batches(rows, shuffled=True)
+        for number, (words, labels) in enumerate(made):
+            rate = RATES[name] * (1 - (epoch + number / len(made)) / epochs)
+            losses.append(update(model, optimizer, words, labels, rate))
+        seconds += time.perf_counter() - started
+        metrics = {"loss": sum(losses) / len(losses), "accuracy": accuracy(model, held_out, known)}
+        yield Snapshot(epoch + 1, epochs, seconds, metrics, state_of(model, optimizer), run)
+
+
+def begin_with(model: SelfAttentive, rows: Tensor) -> None:
+    """Put word vectors into the embedding where there are any (a row of zeros: the word was never met)."""
+    met = rows.abs().sum(-1) > 0
+    model.embedding.weight.data[met] = rows[met]
+
+
+def cropped(text: Text) -> Text:
+    """The end of a review, `LONGEST` words at most and a multiple of `STRIDE`."""
+    length = min(len(text.words), LONGEST)
+    return Text(text.words[-(length // STRIDE * STRIDE or length) :], text.label)
+
+
+def numbered(texts: list[Text], known: Vocabulary) -> list[tuple[list[int], int]]:
+    return [(known.encode(text.words), text.label) for text in texts if text.words]
+
+
+def batches(rows: list[tuple[list[int], int]], shuffled: bool = False) -> list[tuple[Tensor, Tensor]]:
+    """Texts of one length, up to `BATCH` words together: (batch, source) and (batch,). Shuffled by torch's own generator."""
+    order = torch.randperm(len(rows)).tolist() if shuffled else range(len(rows))
+    by_length: dict[int, list[int]] = {}
+    for i in order:
+        by_length.setdefault(len(rows[i][0]), []).append(i)
+    groups = [
+        numbers[start : start + max(1, BATCH // length)]
+        for length, numbers in by_length.items()
+        for start in range(0, len(numbers), max(1, BATCH // length))
+    ]
+    if shuffled:
+        groups = [groups[i] for i in torch.randperm(len(groups)).tolist()]
+    return [(torch.tensor([rows[i][0] for i in group]), torch.tensor([rows[i][1] for i in group])) for group in groups]
+
+
+def update(model: SelfAttentive, optimizer: torch.optim.Optimizer, words: Tensor, labels: Tensor, rate: float) -> float:
+    """One step of Adam on the cross-entropy and the penalty on looks that see the same words. Returns the loss."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    with torch.autocast("cpu", torch.bfloat16):
+        read = model.train()(words)
+    loss = nn.functional.cross_entropy(read.logits.float(), labels, label_smoothing=SMOOTHING)
+    loss = loss + PENALTY * redundancy(read.attention.weights.float()).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    return float(loss.detach())
+
+
+@torch.no_grad()
+def accuracy(model: SelfAttentive, texts: list[Text], known: Vocabulary) -> float:
+    """The share of texts whose most probable class is the right one, in %; every word is read."""
+    model.eval()
+    right = sum(
+        int((model(words).logits.argmax(-1) == labels).sum()) for words, labels in batches(numbered(texts, known))
+    )
+    return 100 * right / len(texts)

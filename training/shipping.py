@@ -1,0 +1,59 @@
+"""From a finished run to what the app ships: the weights in fp16, and the card with what is measured on them."""
+
+import hashlib
+import os
+import platform
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from models import zoo
+from models.card import Card
+from training.snapshot import Snapshot
+
+
+def ship(name: str, run: Snapshot, seed: int, measure: Callable[[], dict[str, float]], **about: Any) -> None:
+    """Write `assets/weights/NAME.safetensors` and `assets/cards/NAME.json`.
+
+    Args:
+        run: its last snapshot.
+        measure: the metrics of the shipped weights, called when they are written: it loads them as the app does.
+        about: the card's fields that only the training knows.
+    """
+    network = {key.removeprefix("model."): t for key, t in run.state.items() if key.startswith("model.")}
+    path = zoo.WEIGHTS / f"{name}.safetensors"
+    save_file({key: t.half().contiguous() for key, t in network.items()}, path)
+    card = Card(
+        **about,
+        source=f"python -m training {name} --data DIR",
+        command=f"python -m training evaluate {name} --data DIR --json",
+        parameters=sum(t.numel() for t in network.values()),
+        megabytes=round(path.stat().st_size / 1e6, 1),
+        metrics={},
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        seed=seed,
+        commit=head(),
+        hardware=f"{os.cpu_count()} cores, {cpu_name()}",
+        minutes=round(run.seconds / 60, 1),
+    )
+    card.write(name)
+    replace(card, metrics=measure()).write(name)
+
+
+def head() -> str:
+    """The commit that the code is at."""
+    asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
+    return asked.stdout.strip()
+
+
+def cpu_name() -> str:
+    """The processor's name, as far as the system tells."""
+    try:
+        described = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("model name")[1]
+    except (OSError, IndexError):
+        return platform.processor() or platform.machine()
+    return described.partition(":")[2].partition("\n")[0].strip()
