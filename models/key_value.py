@@ -87,6 +87,10 @@ class MemoryModel(nn.Module):
         parts = key_value(seen[..., : 2 * self.d], self.d, self.W_Y, self.W_h, self.w, L)
         return Attention(*(part[:, -time:] for part in parts))
 
+    def values(self, h: Float[Tensor, "batch time parts_d"]) -> Float[Tensor, "batch time d"]:
+        """$v_t$: the part of a state that is read; all of it where states are not split."""
+        return h[..., : 2 * self.d][..., -self.d :]
+
     def decide(
         self, h: Float[Tensor, "batch time parts_d"], attention: Attention | None
     ) -> Float[Tensor, "batch time d_word"]:

@@ -21,7 +21,7 @@ import torchvision
 from safetensors.torch import load_file
 from torchvision.models import WeightsEnum, get_model_weights, list_models
 
-from models.card import CARDS, Card, read_card
+from models.card import Card, read_card
 from models.classifier import Classifier, ready
 from models.seq2seq import Seq2Seq
 from models.translation import Translator
@@ -147,11 +147,7 @@ def _torchvision_card(name: str, weights: WeightsEnum) -> Card:
     )
 
 
-TRANSLATORS = tuple(
-    score
-    for score in ("perceptron", "general", "dot", "concat", "none")
-    if (CARDS / f"translate-{score}.json").exists()
-)
+TRANSLATORS = ("perceptron", "general", "dot", "concat", "none")
 
 
 def translator(score: str) -> Translator:

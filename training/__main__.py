@@ -22,15 +22,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from models import memory
-from training import imagenet, report, translate
+from models.key_value import KINDS
+from models.memory import keep_large_blocks
+from training import classify, headline, imagenet, memory, report, translate
 from training.snapshot import Snapshot
 
 TRANSLATORS = {f"translate-{score}": score for score in translate.NAMES}
 TRAININGS: dict[str, Callable[..., Iterator[Snapshot]]] = {
-    name: partial(translate.train, score=score) for name, score in TRANSLATORS.items()
+    **{name: partial(translate.train, score=score) for name, score in TRANSLATORS.items()},
+    "headline": headline.train,
+    **{name: partial(classify.train, name=name) for name in classify.NAMES},
+    **{f"memory-{kind}": partial(memory.train, kind=kind) for kind in KINDS},
+    **{f"memory-{kind}-ptb": partial(memory.train, kind=kind, corpus=memory.PTB) for kind in KINDS},
 }
-GROUPS = {"translate": list(TRANSLATORS)}
+GROUPS = {
+    "translate": list(TRANSLATORS),
+    "memory": [f"memory-{kind}" for kind in KINDS],
+    "memory-ptb": [f"memory-{kind}-ptb" for kind in KINDS],
+}
 EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     "imagenet": (imagenet.evaluate, "labels"),
     **{name: (partial(translate.evaluate, name), "test_2016_flickr") for name in TRANSLATORS},
@@ -40,7 +49,7 @@ EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line. Returns 2, with one sentence on stderr, if the data are not there."""
     options = _parser().parse_args(arguments)
-    memory.keep_large_blocks()
+    keep_large_blocks()
     try:
         asked = (getattr(options, name, None) for name in ("limit", "epochs"))
         if any(number is not None and number < 1 for number in asked):
@@ -99,10 +108,10 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--json", action="store_true", help="one JSON object on the last line")
     evaluate.set_defaults(run=_evaluate)
     export = commands.add_parser("export", help="write a finished run as the app ships it: weights, words, card")
-    export.add_argument("name", choices=[*GROUPS, *TRANSLATORS])
+    export.add_argument("name", choices=["translate", *TRANSLATORS])
     export.set_defaults(run=_export)
     compare = commands.add_parser("report", help="measure all models of a group side by side, for the page")
-    compare.add_argument("name", choices=list(GROUPS))
+    compare.add_argument("name", choices=["translate"])
     compare.set_defaults(run=_report)
     for name in [*GROUPS, *TRAININGS]:
         train = commands.add_parser(name, help="train it")
