@@ -33,7 +33,7 @@ EPOCHS = {SENTIMENT: 6, QUESTION: 20}
 RATES = {SENTIMENT: 1e-3, QUESTION: 2e-3}
 PENALTY = 0.1  # of ‖AAᵀ − I‖²
 SMOOTHING = 0.05
-BATCH = 4000  # words
+BATCH = 32  # texts
 LONGEST = 200  # words of a review that are read while training: its last ones, which hold the verdict
 STRIDE = 8  # lengths of reviews are rounded down to a multiple, so that batches need no padding
 D_WORD = 200
@@ -158,15 +158,13 @@ def numbered(texts: list[Text], known: Vocabulary) -> list[tuple[list[int], int]
 
 
 def batches(rows: list[tuple[list[int], int]], shuffled: bool = False) -> list[tuple[Tensor, Tensor]]:
-    """Texts of one length, up to `BATCH` words together: (batch, source) and (batch,). Shuffled by torch's own generator."""
+    """Texts of one length, up to `BATCH` of them together: (batch, source) and (batch,). Shuffled by torch's own generator."""
     order = torch.randperm(len(rows)).tolist() if shuffled else range(len(rows))
     by_length: dict[int, list[int]] = {}
     for i in order:
         by_length.setdefault(len(rows[i][0]), []).append(i)
     groups = [
-        numbers[start : start + max(1, BATCH // length)]
-        for length, numbers in by_length.items()
-        for start in range(0, len(numbers), max(1, BATCH // length))
+        numbers[start : start + BATCH] for numbers in by_length.values() for start in range(0, len(numbers), BATCH)
     ]
     if shuffled:
         groups = [groups[i] for i in torch.randperm(len(groups)).tolist()]

@@ -111,6 +111,7 @@ def test_canvases_equal_numpy_for_every_step_and_keys_move_one_step(page: Page, 
         expect(component).to_have_attribute("data-n", str(n))
         assert (canvas_pixels(page, "adversarial") == np.clip(clean + n * sign, 0, 255)).all()
     page.locator(SLIDER).press("Home")
+    expect(component).to_have_attribute("data-n", "0")
     assert (canvas_pixels(page, "adversarial") == clean).all()
     page.mouse.click(5, 400)  # the slider has the focus no more
     page.keyboard.press("ArrowRight")

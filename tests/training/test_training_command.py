@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from models import zoo
+from models import key_value, zoo
 from models.classifier import Classifier
 from models.picture import from_pixels, png
 from training import translate
@@ -48,11 +48,17 @@ def run(*arguments: object) -> int:
         return int(leaving.code or 0)
 
 
-def test_the_list_names_what_can_be_measured() -> None:
+def test_the_list_names_what_can_be_trained_and_measured() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "training", "list"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == [*(f"translate-{score}" for score in translate.NAMES), "imagenet"]
+    assert done.stdout.split() == [
+        *(f"translate-{score}" for score in translate.NAMES),
+        *("headline", "sentiment", "question-type"),
+        *(f"memory-{kind}" for kind in key_value.KINDS),
+        *(f"memory-{kind}-ptb" for kind in key_value.KINDS),
+        "imagenet",
+    ]
 
 
 def test_the_network_is_always_right_about_its_own_answers(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -259,11 +260,31 @@ def model_notes(_shown: Shown) -> None:
             key="by_length",
             alt="BLEU of the five models by the length of the sentence",
         )
-        st.dataframe(pd.DataFrame(recorded["table"]), hide_index=True)
+        st.dataframe(recorded_table(recorded["table"]))
         st.caption(recorded["about"])
     for score in zoo.TRANSLATORS:
         with st.expander(TITLES[score], icon=":material/badge:"):
             st.table(pd.DataFrame(zoo.translator_card(score).rows(), columns=["", " "]).set_index(""))
+
+
+RECORDED = {
+    "ppl": "perplexity",
+    "bleu": "BLEU",
+    "bleu_beam5": "BLEU, 5 beams",
+    "bleu_tokenised_val_beam12": "BLEU, validation, 12 beams",
+    "alignment_error": "alignment error, %",
+    "alignment_precision": "alignment precision, %",
+    "alignment_recall": "alignment recall, %",
+    "alignment_mass": "weight on the right words, %",
+    "step_ms": "a training step, ms",
+    "step_mb": "a training step, MB",
+    "minutes": "minutes of training",
+}
+
+
+def recorded_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """A column a score, a row a figure."""
+    return pd.DataFrame(rows).set_index("score").rename(columns=RECORDED).T
 
 
 LOOKS: dict[str, Callable[[Shown], None]] = {

@@ -56,7 +56,7 @@ function build(self) {
   strips(self);
   find(".hint").textContent = (trace.columns ? "← → step · Home End · click a word · hover a cell for its exact weight · ⊕ or Shift-click pins rows and adds them up"
     : "← → step · Home End · click a word. This model has no attention: all it knows of the sentence is one fixed vector.")
-    + (head.editable ? " · drag a source word's bar to change its weight · ⊘ forbids it · click a likely word to force it" : "");
+    + (head.editable && trace.columns ? " · drag a source word's bar to change its weight · ⊘ forbids it" : "") + (head.editable ? " · click a likely word to force it" : "");
   find(".temperature").value = Math.round(20 * Math.log10(head.touch.temperature ?? 1));
   layout(self);
 }
