@@ -11,7 +11,7 @@ nothing; transformers itself collects attentions in a variable of the calling th
 import json
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from models.attention import attend, dot
+from models.attention import Attention, attend, dot
 from models.trace import Trace
 from models.zoo import WeightsUnavailableError
 
@@ -44,7 +44,40 @@ RULES = (
     "length_penalty",
 )
 
-_loading = threading.Lock()  # transformers replaces some functions of torch while it builds a network
+loading = threading.Lock()  # transformers replaces some functions of torch while it builds a network
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is asked of a network that is loaded by name or folder.
+
+    Attributes:
+        loader: the class of transformers that builds it.
+        fits: whether a configuration of transformers is of this kind.
+        words: what it is, for the sentence about a network that is another.
+        example: a name on huggingface.co, for the sentence about a text that is no name.
+        spare: parts that need not be in the file: they are not used.
+    """
+
+    loader: str
+    fits: Callable[[Any], bool]
+    words: str
+    example: str
+    spare: str = ""
+
+
+def _translates(config: Any) -> bool:
+    from transformers import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING
+
+    return config.is_encoder_decoder and type(config) in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING
+
+
+TRANSLATES = Kind(
+    "AutoModelForSeq2SeqLM",
+    _translates,
+    "an encoder–decoder that reads and writes text",
+    "Helsinki-NLP/opus-mt-en-fr",
+)
 
 
 @dataclass(frozen=True)
@@ -234,6 +267,26 @@ class Forced:
         return only
 
 
+def attention(
+    query: Float[Tensor, "batch heads target d_k"],
+    key: Float[Tensor, "batch heads source d_k"],
+    value: Float[Tensor, "batch heads source d_v"],
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    position_bias: Tensor | None = None,
+) -> Attention:
+    r"""The lecture's `attend` for what transformers hands to an attention; scores: $q^\top k$ times `scaling`, $1/\sqrt{d_k}$.
+
+    The mask (0, or very negative where a query may not look) and T5's bias are added to the scores, as everywhere in transformers.
+    """
+
+    def score(Q: Tensor, K: Tensor) -> Tensor:
+        scores = dot(Q, K) * (Q.shape[-1] ** -0.5 if scaling is None else scaling)
+        return sum((part for part in (position_bias, attention_mask) if part is not None), scores)
+
+    return attend(query, key, value, score)
+
+
 def told(
     _: object,
     query: Float[Tensor, "batch heads target d_k"],
@@ -244,16 +297,8 @@ def told(
     position_bias: Tensor | None = None,
     **__: object,
 ) -> tuple[Float[Tensor, "batch target heads d_v"], Float[Tensor, "2 batch heads target source"]]:
-    """The lecture's `attend` in the form in which transformers calls an attention; scores and weights where it expects weights.
-
-    The mask (0, or very negative where a query may not look) and T5's bias are added to the scores, as everywhere in transformers.
-    """
-
-    def score(Q: Tensor, K: Tensor) -> Tensor:
-        scores = dot(Q, K) * (Q.shape[-1] ** -0.5 if scaling is None else scaling)
-        return sum((part for part in (position_bias, attention_mask) if part is not None), scores)
-
-    parts = attend(query, key, value, score)
+    """`attention` in the form in which transformers calls one; scores and weights where it expects weights."""
+    parts = attention(query, key, value, attention_mask, scaling, position_bias)
     return parts.context.transpose(1, 2).contiguous(), torch.stack((parts.scores, parts.weights))
 
 
@@ -265,16 +310,31 @@ def load(name_or_folder: str) -> HubTranslator:
 
     What this machine has is not asked of the network. Raises WeightsUnavailableError, one plain sentence, for what cannot be had.
     """
-    folder = _place(name_or_folder)
-    with _loading:
-        return _load(folder, shorten(name_or_folder if is_name(name_or_folder) else folder.name))
+    folder, name = place(name_or_folder, TRANSLATES)
+    with loading:
+        model, tokenizer = opened(folder, name, TRANSLATES)
+        return _translator(model, tokenizer, name)
 
 
-def _load(folder: Path, name: str) -> HubTranslator:
+def opened(folder: Path, name: str, kind: Kind) -> tuple[Any, Any]:
+    """The network in a folder, frozen, and its tokenizer; `name` is for the sentences of WeightsUnavailableError.
+
+    Nothing is unpickled and no code of the folder runs. Call it with `loading` held.
+    """
+    config = _config(folder, name, kind)
+    _weights_are_safe(folder, name)
+    return _model(folder, name, config, kind), _tokenizer(folder, name)
+
+
+def special_tokens(tokenizer: Any) -> frozenset[str]:
+    """The tokens that are no text: the end, padding, languages."""
+    added = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
+    return frozenset(tokenizer.all_special_tokens) | added
+
+
+def _tokenizer(folder: Path, name: str) -> Any:
     from transformers import AutoTokenizer
 
-    config = _config(folder, name)
-    _weights_are_safe(folder, name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # a foreign file makes it raise anything
@@ -282,22 +342,32 @@ def _load(folder: Path, name: str) -> HubTranslator:
     files = {file for kind, file in tokenizer.vocab_files_names.items() if kind != "tokenizer_config_file"}
     if files and not any((folder / file).is_file() for file in files):  # transformers makes up an empty one
         raise WeightsUnavailableError(f"The tokenizer of {name} is missing or damaged.")
-    model = _model(folder, name, config)
+    return tokenizer
+
+
+def _translator(model: Any, tokenizer: Any, name: str) -> HubTranslator:
+    rules = {rule: getattr(model.generation_config, rule, None) for rule in RULES}
+    # transformers 5.23 makes T5's memory of past steps as deep as the encoder, and fails if the decoder is deeper
+    layers = {
+        getattr(model.config, kind) for kind in ("num_layers", "num_decoder_layers") if hasattr(model.config, kind)
+    }
+    from transformers import GenerationConfig
+
+    model.generation_config = GenerationConfig(**rules, use_cache=len(layers) < 2)
     ends = model.generation_config.eos_token_id
     return HubTranslator(
         name=name,
         model=model,
         tokenizer=tokenizer,
         told=tells_scores(model, name),
-        longest=min([LONGEST, *_positions(config)]),
+        longest=min([LONGEST, *positions(model.config)]),
         ends=frozenset(ends if isinstance(ends, list) else [ends] if ends is not None else []),
-        special=frozenset(tokenizer.all_special_tokens)
-        | {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special},
+        special=special_tokens(tokenizer),
     )
 
 
-def _config(folder: Path, name: str) -> Any:
-    from transformers import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING, AutoConfig
+def _config(folder: Path, name: str, kind: Kind) -> Any:
+    from transformers import AutoConfig
 
     if not (folder / "config.json").is_file():
         raise WeightsUnavailableError(f"{name} has no config.json: it is no model in the form of transformers.")
@@ -306,16 +376,13 @@ def _config(folder: Path, name: str) -> Any:
     except Exception as error:  # a foreign file makes it raise anything
         cause = "is damaged, or of a model that transformers knows only by running the model's own code"
         raise WeightsUnavailableError(f"The config.json of {name} {cause}.") from error
-    if not config.is_encoder_decoder or type(config) not in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING:
-        kind = shorten(config.model_type)
-        raise WeightsUnavailableError(
-            f"{name} is a model of the kind {kind}, not an encoder–decoder that reads and writes text."
-        )
+    if not kind.fits(config):
+        raise WeightsUnavailableError(f"{name} is a model of the kind {shorten(config.model_type)}, not {kind.words}.")
     config.output_attentions = False  # asked for where they are wanted
     return config
 
 
-def _positions(config: Any) -> list[int]:
+def positions(config: Any) -> list[int]:
     """How many tokens the encoder and the decoder have positions for, if there is a limit."""
     parts = (config, config.get_text_config(encoder=True), config.get_text_config(decoder=True))
     limits = (getattr(part, "max_position_embeddings", None) for part in parts)
@@ -350,14 +417,14 @@ def complete(folder: Path) -> bool:
     return bool(parts) and all(part == Path(part).name and (folder / part).is_file() for part in parts)
 
 
-def _model(folder: Path, name: str, config: Any) -> Any:
-    """The network in float32; all its weights come from the files, none is left as it was drawn at random."""
-    from transformers import AutoModelForSeq2SeqLM, GenerationConfig
+def _model(folder: Path, name: str, config: Any, kind: Kind) -> Any:
+    """The network in float32; all its weights come from the files, none that is used is left as it was drawn at random."""
+    import transformers
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
     try:
-        model, report = AutoModelForSeq2SeqLM.from_pretrained(
+        model, report = getattr(transformers, kind.loader).from_pretrained(
             folder,
             config=config,
             use_safetensors=True,
@@ -371,14 +438,11 @@ def _model(folder: Path, name: str, config: Any) -> Any:
         raise WeightsUnavailableError(
             f"The weights of {name} are damaged, or of another network than its config.json names."
         ) from error
-    if report["missing_keys"] or report["mismatched_keys"]:
+    missing = [key for key in report["missing_keys"] if not (kind.spare and kind.spare in key)]
+    if missing or report["mismatched_keys"]:
         raise WeightsUnavailableError(
             f"The weights of {name} are not all there, or of another network than its config.json names."
         )
-    rules = {rule: getattr(model.generation_config, rule, None) for rule in RULES}
-    # transformers 5.23 makes T5's memory of past steps as deep as the encoder, and fails if the decoder is deeper
-    layers = {getattr(config, kind) for kind in ("num_layers", "num_decoder_layers") if hasattr(config, kind)}
-    model.generation_config = GenerationConfig(**rules, use_cache=len(layers) < 2)
     return model.eval().requires_grad_(False)
 
 
@@ -430,16 +494,21 @@ def shorten(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
-def _place(name: str) -> Path:
-    """The folder that holds the model: the one named, or one in the cache, fetched if need be."""
+def place(name_or_folder: str, kind: Kind) -> tuple[Path, str]:
+    """The folder that holds the model, the one named or one in the cache, fetched if need be; and what to call the model."""
+    folder = _folder(name_or_folder, kind)
+    return folder, shorten(name_or_folder if is_name(name_or_folder) else folder.name)
+
+
+def _folder(name: str, kind: Kind) -> Path:
     if not name.strip():
-        raise WeightsUnavailableError("Type the name of a model, such as Helsinki-NLP/opus-mt-en-fr, or a folder.")
+        raise WeightsUnavailableError(f"Type the name of a model, such as {kind.example}, or a folder.")
     if name.isprintable() and len(name) <= 1000 and ".." not in Path(name).parts and Path(name).is_dir():
         return Path(name).absolute()
     if not is_name(name):
-        example = "a name looks like Helsinki-NLP/opus-mt-en-fr"
+        example = f"a name looks like {kind.example}"
         raise WeightsUnavailableError(f"This is neither a name of a model nor a folder on this machine: {example}.")
-    return cached(name) or _fetch(name)
+    return cached(name) or _fetch(name, kind)
 
 
 def cached(name: str) -> Path | None:
@@ -451,7 +520,7 @@ def cached(name: str) -> Path | None:
     return max(found, key=lambda folder: folder.stat().st_mtime, default=None)
 
 
-def _fetch(name: str) -> Path:
+def _fetch(name: str, kind: Kind) -> Path:
     """Download configuration and tokenizer, then the weights. Raises WeightsUnavailableError within seconds if nobody answers."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
@@ -461,7 +530,7 @@ def _fetch(name: str) -> Path:
         commit, texts, weights = _offered(name)
         get = partial(hf_hub_download, name, revision=commit, token=False, etag_timeout=PATIENCE)
         folder = Path(get("config.json")).parent
-        _config(folder, name)  # before gigabytes of another kind of model
+        _config(folder, name, kind)  # before gigabytes of another kind of model
         for file in (*texts, *weights):
             get(file)
     except WeightsUnavailableError:
