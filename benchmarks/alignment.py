@@ -16,7 +16,7 @@ from playwright.sync_api import Page, sync_playwright
 from models import memory, zoo
 from models.measure import median_seconds
 from models.trace import Trace
-from models.translation import Touch
+from models.writer import Touch
 from ui.components.alignment import packed, standalone
 
 TWENTY = "Two young girls in blue dresses are sitting on a red bench in front of the old house and eating bread ."
@@ -57,13 +57,13 @@ def decoding() -> dict[str, float]:
     """Milliseconds for a sentence of twenty words."""
     model = zoo.translator("perceptron")
     tokens = len(model.read(TWENTY)[0])
-    trace = model.translate(TWENTY)
+    trace = model.write(TWENTY)
     row = tuple([1 / len(trace.source)] * len(trace.source))
     return {
         "tokens": tokens,
-        "greedy_ms": 1000 * median_seconds(lambda: model.translate(TWENTY)),
-        "beam5_ms": 1000 * median_seconds(lambda: model.translate(TWENTY, beam=5)),
-        "touched_ms": 1000 * median_seconds(lambda: model.translate(TWENTY, Touch(weights={0: row}))),
+        "greedy_ms": 1000 * median_seconds(lambda: model.write(TWENTY)),
+        "beam5_ms": 1000 * median_seconds(lambda: model.write(TWENTY, beam=5)),
+        "touched_ms": 1000 * median_seconds(lambda: model.write(TWENTY, Touch(weights={0: row}))),
     }
 
 

@@ -23,10 +23,11 @@ from scipy.special import rel_entr
 from scipy.stats import kendalltau
 from torch import Tensor
 
-from models.seq2seq import Seq2Seq
+from models.attention import Attention
+from models.seq2seq import Seq2Seq, writable
 from models.trace import Trace
-from models.translation import Translator
-from models.words import BEGIN, END, PAD
+from models.words import BEGIN
+from models.writer import Writer
 
 SHUFFLES = 100
 EPSILON = 0.05  # TV
@@ -164,30 +165,30 @@ class Examination:
     weights: Weights | None
 
 
-def examine(translator: Translator, trace: Trace, step: int, seed: int = 0) -> Examination:
+def examine(writer: Writer, trace: Trace, step: int, seed: int = 0) -> Examination:
     """Every test of this file on one step. The same seed gives the same numbers.
 
     Raises ValueError for a step that the trace does not have.
     """
     if not 0 <= step < len(trace.target):
         raise ValueError(f"There is no step {step}: this translation has the steps 0 to {len(trace.target) - 1}.")
-    fall = leave_one_out(translator, trace, [step])[0]
-    slope = gradient_times_input(translator, trace, [step])[0]
-    word = translator.french.words[trace.values["word"][step]]
-    p = float(log_p(translator, trace, _source(translator, trace), [step]).exp())
+    fall = leave_one_out(writer, trace, [step])[0]
+    slope = gradient_times_input(writer, trace, [step])[0]
+    word = writer.spelled(trace.source[:-1])[trace.values["word"][step]]
+    p = float(log_p(writer, trace, _source(writer, trace), [step]).exp())
     weights = None
-    if translator.network.score is not None:
-        alpha = attention(translator, trace, step)
+    if writer.network.score is not None:
+        alpha = attention(writer, trace, step)
         weights = Weights(
             alpha=alpha,
             moved=moved(trace, alpha),
-            likeliest=rewrite(translator, trace, step, alpha[None]).words[0],
+            likeliest=rewrite(writer, trace, step, alpha[None]).words[0],
             tau_leave_one_out=agreement(alpha, fall),
             tau_gradient=agreement(alpha, slope),
-            uniform=uniform(translator, trace, step),
-            shuffled=shuffled(translator, trace, step, seed),
-            different=most_different(translator, trace, step, seed),
-            erased=erased(translator, trace, step, seed),
+            uniform=uniform(writer, trace, step),
+            shuffled=shuffled(writer, trace, step, seed),
+            different=most_different(writer, trace, step, seed),
+            erased=erased(writer, trace, step, seed),
         )
     return Examination(step, trace.source, word, trace.target[step], p, fall, slope, weights)
 
@@ -196,24 +197,22 @@ def examine(translator: Translator, trace: Trace, step: int, seed: int = 0) -> E
 
 
 @torch.no_grad()
-def leave_one_out(translator: Translator, trace: Trace, steps: Sequence[int]) -> Float[np.ndarray, "steps source"]:
+def leave_one_out(writer: Writer, trace: Trace, steps: Sequence[int]) -> Float[np.ndarray, "steps source"]:
     r"""$\log p(y_t \mid y_{<t}, x) - \log p(y_t \mid y_{<t}, x \setminus x_s)$ in nats: the fall without source word $s$.
 
     Below zero where the word becomes more probable. The sentence is read anew without the word, so $\bar h$, $h_t$ and
     $\alpha_t$ all change. NaN for ⟨end⟩, which stays: the network never saw a source without it. Beware: a sentence with a
     hole may be one that the network never saw either. All the shortened sentences are one batch.
     """
-    source = _source(translator, trace)
+    source = _source(writer, trace)
     words = source.shape[1] - 1
     others = ~torch.eye(words, words + 1, dtype=torch.bool)
     shorter = source.expand(words, -1)[others].view(words, words)
-    falls = log_p(translator, trace, source, steps) - log_p(translator, trace, shorter, steps)
+    falls = log_p(writer, trace, source, steps) - log_p(writer, trace, shorter, steps)
     return np.pad(falls.T.numpy(), [(0, 0), (0, 1)], constant_values=math.nan)
 
 
-def gradient_times_input(
-    translator: Translator, trace: Trace, steps: Sequence[int]
-) -> Float[np.ndarray, "steps source"]:
+def gradient_times_input(writer: Writer, trace: Trace, steps: Sequence[int]) -> Float[np.ndarray, "steps source"]:
     r"""$x_s \cdot \partial \log p(y_t \mid y_{<t}, x) / \partial x_s$ in nats, $x_s$ the embedding of a source word. Simonyan 2013.
 
     To first order the fall of $\log p$ if the embedding were shrunk to zero; below zero where it would rise. By Captum's
@@ -221,8 +220,8 @@ def gradient_times_input(
     """
     from captum.attr import InputXGradient  # brings matplotlib
 
-    embedded = translator.network.embed(_source(translator, trace)).detach()
-    method, found = InputXGradient(lambda x, t: _log_p_embedded(translator, trace, x, t)), []
+    embedded = writer.network.embed(_source(writer, trace)).detach()
+    method, found = InputXGradient(lambda x, t: _log_p_embedded(writer, trace, x, t)), []
     for t in torch.tensor(steps).split(AT_ONCE):
         x = embedded.repeat(len(t), 1, 1).requires_grad_()
         found.append(method.attribute(x, additional_forward_args=t).detach().sum(-1))
@@ -231,30 +230,43 @@ def gradient_times_input(
 
 @torch.no_grad()
 def log_p(
-    translator: Translator, trace: Trace, source: Int[Tensor, "batch source"], steps: Sequence[int]
+    writer: Writer, trace: Trace, source: Int[Tensor, "batch source"], steps: Sequence[int]
 ) -> Float[Tensor, "batch steps"]:
     r"""$\log p(y_t \mid y_{<t}, x)$ of the words of the trace if these sources were read instead, in nats."""
-    network, words = translator.network, torch.tensor(trace.values["word"])
+    network, words = writer.network, torch.tensor(trace.values["word"])
     h_bar, fixed = network.encode(source)
-    h = _states(network, words[: max(steps)], fixed)
-    return torch.stack([_log_p(network, h[:, t], h_bar, fixed, words[t].expand(len(source))) for t in steps], dim=1)
+    before = _before(words[: max(steps)])
+    h = _states(network, before, fixed)
+    return torch.stack(
+        [
+            _log_p(network, h[:, t], h_bar, fixed, before[t].expand(len(source)), source, words[t].expand(len(source)))
+            for t in steps
+        ],
+        dim=1,
+    )
 
 
 def _log_p_embedded(
-    translator: Translator, trace: Trace, x: Float[Tensor, "batch source d_word"], t: Int[Tensor, " batch"]
+    writer: Writer, trace: Trace, x: Float[Tensor, "batch source d_word"], t: Int[Tensor, " batch"]
 ) -> Float[Tensor, " batch"]:
     """The same from embeddings on, one step a row."""
-    network, words = translator.network, torch.tensor(trace.values["word"])
+    network, words = writer.network, torch.tensor(trace.values["word"])
     h_bar, fixed = network.encode_embedded(x)
-    h_t = _states(network, words[: int(t.max())], fixed)[torch.arange(len(t)), t]
-    return _log_p(network, h_t, h_bar, fixed, words[t])
+    before = _before(words[: int(t.max())])
+    h_t = _states(network, before, fixed)[torch.arange(len(t)), t]
+    source = _source(writer, trace).expand(len(t), -1)
+    return _log_p(network, h_t, h_bar, fixed, before[t], source, words[t])
+
+
+def _before(words: Int[Tensor, " written"]) -> Int[Tensor, " steps"]:
+    """The word before each step, these having been written."""
+    return torch.cat([words.new_tensor([BEGIN]), words])
 
 
 def _states(
-    network: Seq2Seq, words: Int[Tensor, " before"], fixed: Float[Tensor, "batch d"]
+    network: Seq2Seq, before: Int[Tensor, " steps"], fixed: Float[Tensor, "batch d"]
 ) -> Float[Tensor, "batch steps d"]:
-    """$h_t$ at every step, these words having been written before the last one."""
-    before = torch.cat([words.new_tensor([BEGIN]), words])
+    """$h_t$ at every step, `before` being the words before each."""
     return network.states(before.expand(len(fixed), -1), network.begin(fixed))[0]
 
 
@@ -263,44 +275,53 @@ def _log_p(
     h_t: Float[Tensor, "batch d"],
     h_bar: Float[Tensor, "batch source d"],
     fixed: Float[Tensor, "batch d"],
+    before: Int[Tensor, " batch"],
+    source: Int[Tensor, "batch source"],
     word: Int[Tensor, " batch"],
 ) -> Float[Tensor, " batch"]:
-    c_t = network.read(h_t.unsqueeze(1), h_bar, fixed).context.squeeze(1)
-    return _distribution(network, c_t, h_t).gather(1, word.unsqueeze(1)).squeeze(1)
+    read = network.read(h_t.unsqueeze(1), h_bar, fixed)
+    return _distribution(network, read, h_t, before, source).gather(1, word.unsqueeze(1)).squeeze(1)
 
 
 def _distribution(
-    network: Seq2Seq, c_t: Float[Tensor, "batch d"], h_t: Float[Tensor, "batch d"]
+    network: Seq2Seq,
+    read: Attention,
+    h_t: Float[Tensor, "batch d"],
+    before: Int[Tensor, " batch"],
+    source: Int[Tensor, "batch source"],
 ) -> Float[Tensor, "batch words"]:
-    r"""$\log p$ of every next word, as the translator has it: never ⟨pad⟩, never ⟨begin⟩."""
-    logits = network.logits(network.attention_vector(c_t.unsqueeze(1), h_t.unsqueeze(1))).squeeze(1)
-    return logits.index_fill(1, torch.tensor([PAD, BEGIN]), -math.inf).log_softmax(-1)
+    r"""$\log p$ of every next word, as the writer has it: never ⟨pad⟩, never ⟨begin⟩."""
+    logits = network.next_word(read, h_t.unsqueeze(1), before.unsqueeze(1), source).squeeze(1)
+    return writable(logits, network.barred).log_softmax(-1)
 
 
-def _source(translator: Translator, trace: Trace) -> Int[Tensor, "1 source"]:
-    return torch.tensor([[*translator.english.encode(trace.source[:-1]), END]])
+def _source(writer: Writer, trace: Trace) -> Int[Tensor, "1 source"]:
+    return writer.numbers(trace.source[:-1])
 
 
 # ---------------------------------------------------------------- what the weights do
 
 
 @torch.no_grad()
-def attention(translator: Translator, trace: Trace, step: int) -> Float[np.ndarray, " source"]:
+def attention(writer: Writer, trace: Trace, step: int) -> Float[np.ndarray, " source"]:
     r"""$\alpha_t$ as the network computes it, whatever a hand forced."""
     h_bar, fixed, h = (torch.tensor(trace.values[name])[None] for name in ("h_bar", "fixed", "h"))
-    return translator.network.read(h[:, step : step + 1], h_bar, fixed).weights[0, 0].numpy()
+    return writer.network.read(h[:, step : step + 1], h_bar, fixed).weights[0, 0].numpy()
 
 
 @torch.no_grad()
-def rewrite(translator: Translator, trace: Trace, step: int, weights: Float[np.ndarray, "rows source"]) -> Rewritten:
+def rewrite(writer: Writer, trace: Trace, step: int, weights: Float[np.ndarray, "rows source"]) -> Rewritten:
     r"""The step written again, once with each of these rows for $\alpha_t$: $c_t = \alpha \bar h$ changes, $h_t$ does not."""
-    rows = np.concatenate([attention(translator, trace, step)[None], weights])
+    rows = np.concatenate([attention(writer, trace, step)[None], weights])
     h_bar, h_t = (torch.tensor(value) for value in (trace.values["h_bar"], trace.values["h"][step]))
-    c_t = torch.tensor(rows, dtype=h_bar.dtype) @ h_bar
-    p = _distribution(translator.network, c_t, h_t.expand_as(c_t)).exp()
-    likeliest = p.argmax(-1)
+    alpha = torch.tensor(rows, dtype=h_bar.dtype).unsqueeze(1)
+    read = Attention(alpha.log(), alpha, alpha @ h_bar)
+    before = _before(torch.tensor(trace.values["word"][:step]))[step]
+    source = _source(writer, trace).expand(len(rows), -1)
+    p = _distribution(writer.network, read, h_t.expand(len(rows), -1), before.expand(len(rows)), source).exp()
+    likeliest, spelled = p.argmax(-1), writer.spelled(trace.source[:-1])
     return Rewritten(
-        words=tuple(translator.french.words[number] for number in likeliest[1:].tolist()),
+        words=tuple(spelled[number] for number in likeliest[1:].tolist()),
         kept=(likeliest[1:] == likeliest[0]).numpy(),
         p=p[1:, trace.values["word"][step]].numpy(),
         tv=((p[1:] - p[0]).abs().sum(-1) / 2).numpy(),
@@ -318,13 +339,13 @@ def agreement(alpha: Float[np.ndarray, " source"], importance: Float[np.ndarray,
     return Agreement(float(found.statistic), float(found.pvalue))
 
 
-def agreements(translator: Translator, trace: Trace) -> Agreements:
+def agreements(writer: Writer, trace: Trace) -> Agreements:
     """`agreement` at every step of the sentence; a network without attention has none (ValueError)."""
-    if translator.network.score is None:
+    if writer.network.score is None:
         raise ValueError("This network has no attention weights: there is nothing that could agree.")
     steps = range(len(trace.target))
-    alpha = [attention(translator, trace, step) for step in steps]
-    measures = (measure(translator, trace, steps) for measure in (leave_one_out, gradient_times_input))
+    alpha = [attention(writer, trace, step) for step in steps]
+    measures = (measure(writer, trace, steps) for measure in (leave_one_out, gradient_times_input))
     return Agreements(
         *(np.array([agreement(*pair).tau for pair in zip(alpha, rows, strict=True)]) for rows in measures)
     )
@@ -339,31 +360,29 @@ def moved(trace: Trace, alpha: Float[np.ndarray, " source"]) -> Float[np.ndarray
     return lengths / lengths.sum()
 
 
-def uniform(translator: Translator, trace: Trace, step: int) -> Rewritten:
+def uniform(writer: Writer, trace: Trace, step: int) -> Rewritten:
     r"""One row: every weight $1/n$. In Wiegreffe & Pinter 2019 the network is also trained so; here it is only run so."""
-    return rewrite(translator, trace, step, _uniform(len(trace.source))[None])
+    return rewrite(writer, trace, step, _uniform(len(trace.source))[None])
 
 
-def shuffled(translator: Translator, trace: Trace, step: int, seed: int = 0) -> Shuffled:
+def shuffled(writer: Writer, trace: Trace, step: int, seed: int = 0) -> Shuffled:
     r"""`SHUFFLES` random permutations of $\alpha_t$, all in one batch. Jain & Wallace 2019."""
-    alpha = attention(translator, trace, step)
+    alpha = attention(writer, trace, step)
     rows = _permutations(alpha, seed)
-    return Shuffled(rewrite(translator, trace, step, rows), rows[:, alpha.argmax()] == alpha.max())
+    return Shuffled(rewrite(writer, trace, step, rows), rows[:, alpha.argmax()] == alpha.max())
 
 
-def most_different(
-    translator: Translator, trace: Trace, step: int, seed: int = 0, epsilon: float = EPSILON
-) -> Different:
+def most_different(writer: Writer, trace: Trace, step: int, seed: int = 0, epsilon: float = EPSILON) -> Different:
     r"""The row furthest from $\alpha_t$ (Jensen–Shannon) that writes almost the same: the same word, $TV \le \epsilon$.
 
     Jain & Wallace 2019 optimise for their adversarial attention; this is a search, there may be rows more different still.
     Tried are `SHUFFLES` permutations, uniform weights, all the weight on one position, and the last two blended with $\alpha_t$.
     """
-    alpha = attention(translator, trace, step)
+    alpha = attention(writer, trace, step)
     far = np.concatenate([np.eye(len(alpha)), _uniform(len(alpha))[None]])
     blended = np.concatenate([blend * far + (1 - blend) * alpha for blend in BLENDS])
     rows = np.concatenate([alpha[None], _permutations(alpha, seed), blended])
-    rewritten = rewrite(translator, trace, step, rows)
+    rewritten = rewrite(writer, trace, step, rows)
     good = rewritten.kept & (rewritten.tv <= epsilon)
     divergences = jensen_shannon(rows, alpha)
     best = int(np.where(good, divergences, -1).argmax())
@@ -386,18 +405,18 @@ def jensen_shannon(
     return np.maximum((rel_entr(rows, middle) + rel_entr(alpha, middle)).sum(1) / 2, 0)
 
 
-def erased(translator: Translator, trace: Trace, step: int, seed: int = 0) -> Erased:
+def erased(writer: Writer, trace: Trace, step: int, seed: int = 0) -> Erased:
     r"""Each weight in turn set to zero, the others scaled to sum to one: does the largest matter most? Serrano & Smith 2019.
 
     They compare the largest with a random other. If nothing is left, the others share alike.
     """
-    alpha = attention(translator, trace, step).astype(np.float64)
+    alpha = attention(writer, trace, step).astype(np.float64)
     others = 1 - np.eye(len(alpha))
     left = alpha * others
     rows = np.where(left.sum(1, keepdims=True) > 0, left, others)
     most = int(alpha.argmax())
     other = int(np.random.default_rng(seed).choice(np.delete(np.arange(len(alpha)), most)))
-    return Erased(rewrite(translator, trace, step, rows / rows.sum(1, keepdims=True)), most, other)
+    return Erased(rewrite(writer, trace, step, rows / rows.sum(1, keepdims=True)), most, other)
 
 
 def _uniform(source: int) -> Float[np.ndarray, " source"]:

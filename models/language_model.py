@@ -18,8 +18,8 @@ from models.key_value import L as TRAINED_L
 from models.key_value import MemoryModel
 from models.seq2seq import writable
 from models.trace import Trace
-from models.translation import CANDIDATES, Touch, touched
 from models.words import BEGIN, END, PAD, SPECIAL, UNKNOWN, Vocabulary, treebank
+from models.writer import CANDIDATES, Touch, touched
 
 LONGEST = 256  # words, those that are written included
 UNTOUCHED = Touch()

@@ -40,11 +40,11 @@ class SelfAttentive(nn.Module):
         words: int,
         classes: int,
         r: int,
-        d_word: int = 200,
+        d_word: int = 128,
         d: int = 256,
         d_a: int = 128,
         d_m: int = 128,
-        dropout: float = 0.5,
+        dropout: float = 0.4,
     ):
         super().__init__()
         self.embedding = nn.Embedding(words, d_word)

@@ -78,6 +78,13 @@ def treebank(text: str) -> list[str]:
     return TREEBANK.findall(text.lower().replace("’", "'"))
 
 
+def untreebank(tokens: Sequence[str]) -> str:
+    """The sentence as one would write it (still in lower case)."""
+    text = " ".join({"-lrb-": "(", "-rrb-": ")", "``": '"', "''": '"'}.get(token, token) for token in tokens)
+    text = re.sub(r" (n't|'(?:s|m|d|ll|re|ve)?)(?= |$)", r"\1", text)
+    return re.sub(r"([($]) ", r"\1", re.sub(r" ([.,;:!?%)])", r"\1", text))
+
+
 @cache
 def _normalizer(language: Language) -> MosesPunctNormalizer:
     return MosesPunctNormalizer(language)

@@ -131,8 +131,8 @@ def attention(translator: Translator) -> Look:
     @torch.no_grad()
     def look(english: Sequence[str], french: Sequence[str]) -> Tensor:
         network = translator.network
-        source = torch.tensor([[*translator.english.encode(english), END]])
-        words = torch.tensor([[BEGIN, *translator.french.encode(french)]])
+        source = torch.tensor([[*translator.source_words.encode(english), END]])
+        words = torch.tensor([[BEGIN, *translator.target_words.encode(french)]])
         h_bar, fixed = network.encode(source)
         h_t, _ = network.states(words, network.begin(fixed))
         return network.read(h_t, h_bar, fixed).weights[0, :-1]

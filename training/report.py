@@ -37,9 +37,13 @@ def report(data: Path) -> dict[str, Any]:
     rows = [(name, zoo.translator(name)) for name in zoo.TRANSLATORS]
     costs = step_costs(multi30k(data, "train"), rows)
     for name, translator in rows:
-        written = translate.translations(translator.network, pairs, translator.english, translator.french, beam=1)
+        written = translate.translations(
+            translator.network, pairs, translator.source_words, translator.target_words, beam=1
+        )
         by_length[name] = bleu_by_length(pairs, written)
-        wide = translate.translations(translator.network, held_out, translator.english, translator.french, beam=12)
+        wide = translate.translations(
+            translator.network, held_out, translator.source_words, translator.target_words, beam=12
+        )
         table.append(
             {
                 "score": name,
@@ -85,7 +89,7 @@ def tokenised_bleu(written: list[list[str]], references: list[list[str]]) -> flo
 
 def step_costs(pairs: list[Pair], rows: list[tuple[str, Translator]]) -> dict[str, dict[str, float]]:
     """Milliseconds and peak MB of one training step a score: the same batches, the scores taking turns, the median of the turns."""
-    english, french = rows[0][1].english, rows[0][1].french
+    english, french = rows[0][1].source_words, rows[0][1].target_words
     batches = translate.batches(translate.encode(pairs, english, french))
     batches = batches[len(batches) // 4 :: len(batches) // (2 * STEPS)][:STEPS]
     networks, times = {}, {name: list[float]() for name, _ in rows}

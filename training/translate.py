@@ -226,7 +226,7 @@ def evaluate(name: str, data: Path, split: str = "test_2016_flickr", limit: int 
     if not pairs:
         raise ValueError(f"There is nothing to measure in {split}.")
     metrics = measure(
-        translator.network, pairs, translator.english, translator.french, beams={"bleu": 1, "bleu_beam5": 5}
+        translator.network, pairs, translator.source_words, translator.target_words, beams={"bleu": 1, "bleu_beam5": 5}
     )
     return {
         "name": name,

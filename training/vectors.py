@@ -18,7 +18,7 @@ AT_ONCE = 256  # words
 
 @torch.no_grad()
 def vectors(known: Vocabulary, d: int) -> Float[Tensor, "words d"]:
-    """A row a word, standard deviation 0.3; zeros for the special ones. The same numbers at every call."""
+    """A row a word, standard deviation 0.5; zeros for the special ones. The same numbers at every call."""
     from sklearn.decomposition import PCA
     from transformers import AutoModel, AutoTokenizer
 
@@ -30,7 +30,7 @@ def vectors(known: Vocabulary, d: int) -> Float[Tensor, "words d"]:
         real = read["attention_mask"].unsqueeze(-1)
         rows.append((network(**read).last_hidden_state * real).sum(1) / real.sum(1))
     components = torch.tensor(PCA(d, svd_solver="full").fit_transform(torch.cat(rows).numpy()))
-    return torch.cat([torch.zeros(len(SPECIAL), d), 0.3 * components / components.std()])
+    return torch.cat([torch.zeros(len(SPECIAL), d), 0.5 * components / components.std()])
 
 
 def _folder() -> Path:

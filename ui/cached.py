@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import streamlit as st
 import torch
 
@@ -30,13 +31,15 @@ from attacks.axis import (
     refine,
 )
 from attacks.perturbation import Perturbation
-from models import hub, zoo
+from models import encoder, hub, zoo
 from models.classifier import Classifier
+from models.encoder import Encoder
 from models.faithful import Examination, agreements, examine
 from models.hub import HubTranslator
 from models.picture import Picture, from_pixels, png, read_picture, to_pixels
 from models.trace import Trace
-from models.translation import Touch, Translator, beam_tree
+from models.translation import Translator
+from models.writer import Touch, beam_tree
 
 inference = threading.Semaphore(1)
 
@@ -179,7 +182,7 @@ def trace(sentence: Sentence, touch: str = "{}", _touch: Touch = Touch()) -> Tra
             return model.translate(sentence.text, sentence.beam)
     how = replace(_touch, sampling=sentence.sampling, seed=sentence.seed)
     with inference:
-        return translator(sentence.score).translate(sentence.text, how, sentence.beam if _touch.nothing() else 1)
+        return translator(sentence.score).write(sentence.text, how, sentence.beam if _touch.nothing() else 1)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -187,7 +190,7 @@ def beams(sentence: Sentence) -> tuple[tuple[str, int, float], ...]:
     """The beam search of a sentence as a tree: each node's word, its parent's number (−1: none) and log p up to here."""
     model = translator(sentence.score)
     with inference:
-        return beam_tree(model.beams(sentence.text, sentence.beam), model.french)
+        return beam_tree(model.beams(sentence.text, sentence.beam), model.spelled(model.read(sentence.text)[0]))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -197,9 +200,9 @@ def race(text: str) -> dict[str, tuple[Trace, float]]:
     for score in zoo.TRANSLATORS:
         model = translator(score)
         with inference:
-            model.translate(text)
+            model.write(text)
             started = time.perf_counter()
-            found[score] = (model.translate(text), time.perf_counter() - started)
+            found[score] = (model.write(text), time.perf_counter() - started)
     return found
 
 
@@ -215,3 +218,42 @@ def agreement(sentence: Sentence, beam: int, _trace: Trace) -> tuple[float, floa
     """Mean Kendall τ of the weights with leave-one-out and with gradient × input over all steps of an untouched translation."""
     with inference:
         return agreements(translator(sentence.score), _trace).means()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a visitor has read on the page "Heads". `hub` is "" for the encoder that comes with the app."""
+
+    a: str
+    b: str = ""
+    hub: str = ""
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def encoder_of(hub: str) -> Encoder:
+    """An encoder of a hub or in a folder, or our own for "". Raises `zoo.WeightsUnavailableError`."""
+    return encoder.load(hub)
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def heads(reading: Reading) -> Trace:
+    """All heads of all layers over a sentence or two. Raises ValueError, in plain words."""
+    model = encoder_of(reading.hub)
+    with inference:
+        return model.trace(reading.a, reading.b)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def ablations(reading: Reading) -> np.ndarray:
+    """What is left of the embedding's direction without each head, (layers, heads). Raises ValueError, in plain words."""
+    model = encoder_of(reading.hub)
+    with inference:
+        return model.ablations(reading.a, reading.b)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def cosine(reading: Reading) -> float:
+    """The cosine of the two sentences' embeddings, each read alone."""
+    model = encoder_of(reading.hub)
+    with inference:
+        return model.cosine(reading.a, reading.b)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from models.terms import Terms, exp_scores
 from models.trace import Trace, entropy
-from models.translation import Touch
+from models.writer import Touch
 
 FIRST = 6  # numbers of a vector shown in one line
 

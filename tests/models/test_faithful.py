@@ -19,8 +19,9 @@ from models.card import read_card
 from models.faithful import Agreement, Different, Examination, Rewritten, Weights, examine, verdict
 from models.seq2seq import Seq2Seq
 from models.trace import Trace
-from models.translation import Touch, Translator
+from models.translation import Translator
 from models.words import SPECIAL, Vocabulary
+from models.writer import Touch
 
 SENTENCE = "the small dog sleeps on a green couch"
 ENGLISH = Vocabulary((*SPECIAL, *SENTENCE.split(), "red", "house"))
@@ -36,7 +37,7 @@ def small(score: str, seed: int = 0, scale: float = 3) -> Translator:
     network = Seq2Seq(score, len(ENGLISH), len(FRENCH), d_word=6, d=8).double().eval().requires_grad_(False)
     for parameter in network.parameters():
         parameter.mul_(scale)
-    return Translator(score, network, ENGLISH, FRENCH, read_card("translate-perceptron"))
+    return Translator(network, ENGLISH, FRENCH, read_card("translate-perceptron"))
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +48,8 @@ def real() -> Translator:
 
 def touched(translator: Translator, trace: Trace, step: int, weights: np.ndarray) -> tuple[str, float]:
     """The most probable word at the step and the probability of the trace's own, by the translator touched by hand."""
-    words = {t: translator.french.words[number] for t, number in enumerate(trace.values["word"])}
-    again = translator.translate(
-        " ".join(trace.source[:-1]), Touch(words=words, weights={step: tuple(weights.tolist())})
-    )
+    words = {t: translator.target_words.words[number] for t, number in enumerate(trace.values["word"])}
+    again = translator.write(" ".join(trace.source[:-1]), Touch(words=words, weights={step: tuple(weights.tolist())}))
     return again.candidates[step][0][0], math.exp(again.log_p[step])
 
 
@@ -76,11 +75,11 @@ def everything(found: Examination) -> Iterator[np.ndarray]:
 @pytest.mark.parametrize("score", SCORES)
 def test_leave_one_out_is_the_shorter_sentence_with_the_words_forced(score: str) -> None:
     translator = small(score)
-    assert_leave_one_out(translator, translator.translate(SENTENCE))
+    assert_leave_one_out(translator, translator.write(SENTENCE))
 
 
 def test_leave_one_out_of_the_trained_network(real: Translator) -> None:
-    trace = real.translate(REAL)
+    trace = real.write(REAL)
     assert_leave_one_out(real, trace)
     fall = faithful.leave_one_out(real, trace, [trace.target.index("vert")])[0]
     assert trace.source[int(np.nanargmax(fall))] == "green", "which is what the word translates"
@@ -89,17 +88,17 @@ def test_leave_one_out_of_the_trained_network(real: Translator) -> None:
 def assert_leave_one_out(translator: Translator, trace: Trace) -> None:
     steps = range(len(trace.target))
     found = faithful.leave_one_out(translator, trace, steps)
-    words = {t: translator.french.words[number] for t, number in enumerate(trace.values["word"])}
+    words = {t: translator.target_words.words[number] for t, number in enumerate(trace.values["word"])}
     assert np.isnan(found[:, -1]).all() and found.shape == (len(trace.target), len(trace.source))
     for s in range(len(trace.source) - 1):
         shorter = [word for position, word in enumerate(trace.source[:-1]) if position != s]
-        without = translator.translate(" ".join(shorter), Touch(words=words)).log_p[: len(steps)]
+        without = translator.write(" ".join(shorter), Touch(words=words)).log_p[: len(steps)]
         np.testing.assert_allclose(found[:, s], trace.log_p - without, atol=2e-5)
 
 
 def test_leave_one_out_reads_all_the_shorter_sentences_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     translator, batches = small("general"), []
-    trace = translator.translate(SENTENCE)
+    trace = translator.write(SENTENCE)
     encode = translator.network.encode
     monkeypatch.setattr(translator.network, "encode", lambda source: batches.append(len(source)) or encode(source))
     faithful.leave_one_out(translator, trace, [0, 2])
@@ -109,7 +108,7 @@ def test_leave_one_out_reads_all_the_shorter_sentences_at_once(monkeypatch: pyte
 @pytest.mark.parametrize("score", SCORES)
 def test_gradient_times_input_is_the_slope_when_the_embedding_grows(score: str) -> None:
     translator, h = small(score, seed=1), 1e-5
-    trace = translator.translate(SENTENCE)
+    trace = translator.write(SENTENCE)
     found = faithful.gradient_times_input(translator, trace, range(len(trace.target)))
     words = Touch(words={t: FRENCH.words[number] for t, number in enumerate(trace.values["word"])})
     for s, word in enumerate(SENTENCE.split()):
@@ -117,14 +116,14 @@ def test_gradient_times_input_is_the_slope_when_the_embedding_grows(score: str) 
         for factor in (1 + h, 1 - h):
             other = copy.deepcopy(translator)
             other.network.source_embedding.weight[ENGLISH.numbers[word]] *= factor
-            log_p.append(other.translate(SENTENCE, words).log_p)
+            log_p.append(other.write(SENTENCE, words).log_p)
         np.testing.assert_allclose(found[:, s], (log_p[0] - log_p[1]) / (2 * h), atol=1e-7)
     assert np.abs(found).max() > 1e-3, "or nothing was compared"
 
 
 def test_gradients_do_not_depend_on_how_many_are_taken_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     translator = small("perceptron")
-    trace = translator.translate(SENTENCE)
+    trace = translator.write(SENTENCE)
     steps = range(len(trace.target))
     together = faithful.gradient_times_input(translator, trace, steps)
     monkeypatch.setattr(faithful, "AT_ONCE", 2)
@@ -138,7 +137,7 @@ def test_gradients_do_not_depend_on_how_many_are_taken_at_once(monkeypatch: pyte
 @pytest.mark.parametrize("score", ATTENDING)
 def test_its_own_weights_change_nothing(score: str) -> None:
     translator = small(score)
-    trace = translator.translate(SENTENCE)
+    trace = translator.write(SENTENCE)
     for step in range(len(trace.target)):
         alpha = faithful.attention(translator, trace, step)
         found = faithful.rewrite(translator, trace, step, alpha[None])
@@ -149,14 +148,14 @@ def test_its_own_weights_change_nothing(score: str) -> None:
 @pytest.mark.parametrize("score", ATTENDING)
 def test_uniform_weights_are_those_of_the_translator_touched(score: str) -> None:
     translator = small(score)
-    trace = translator.translate(SENTENCE)
+    trace = translator.write(SENTENCE)
     for step in range(len(trace.target)):
         even = np.full(len(trace.source), 1 / len(trace.source))
         assert_rewritten(faithful.uniform(translator, trace, step), 0, touched(translator, trace, step, even))
 
 
 def test_the_trained_network_is_rewritten_as_the_translator_touched_writes(real: Translator) -> None:
-    trace = real.translate(REAL)
+    trace = real.write(REAL)
     step = trace.target.index("vert")
     even = np.full(len(trace.source), 1 / len(trace.source))
     assert_rewritten(faithful.uniform(real, trace, step), 0, touched(real, trace, step, even))
@@ -170,10 +169,10 @@ def test_the_trained_network_is_rewritten_as_the_translator_touched_writes(real:
 
 def test_tv_is_half_the_sum_of_all_differences(monkeypatch: pytest.MonkeyPatch) -> None:
     translator = small("general")
-    monkeypatch.setattr("models.translation.CANDIDATES", len(FRENCH))
-    trace = translator.translate(SENTENCE)
+    monkeypatch.setattr("models.writer.CANDIDATES", len(FRENCH))
+    trace = translator.write(SENTENCE)
     even = Touch(weights={0: (1 / len(trace.source),) * len(trace.source)})
-    own, forced = (dict(translator.translate(SENTENCE, touch).candidates[0]) for touch in (Touch(), even))
+    own, forced = (dict(translator.write(SENTENCE, touch).candidates[0]) for touch in (Touch(), even))
     expected = sum(abs(own[word] - forced[word]) for word in FRENCH.words) / 2
     assert faithful.uniform(translator, trace, 0).tv[0] == pytest.approx(expected)
     assert 0.001 < expected < 1
@@ -182,7 +181,7 @@ def test_tv_is_half_the_sum_of_all_differences(monkeypatch: pytest.MonkeyPatch) 
 def test_a_uniform_row_shuffled_is_the_same_row() -> None:
     translator = small("perceptron")
     translator.network.score.v_a.zero_()
-    trace = translator.translate(SENTENCE)
+    trace = translator.write(SENTENCE)
     found = examine(translator, trace, 1)
     assert found.weights.shuffled.rewritten.kept.all() and found.weights.shuffled.stayed.all()
     assert found.weights.shuffled.rewritten.tv.max() < 1e-12 and found.weights.uniform.tv[0] < 1e-12
@@ -192,7 +191,7 @@ def test_a_uniform_row_shuffled_is_the_same_row() -> None:
 
 def test_shuffles_repeat_with_their_seed_only() -> None:
     translator = small("dot")
-    trace = translator.translate(SENTENCE)
+    trace = translator.write(SENTENCE)
     first, same, other = (faithful.shuffled(translator, trace, 0, seed) for seed in (1, 1, 2))
     assert len(first.rewritten.words) == len(first.stayed) == 100
     assert (first.rewritten.tv == same.rewritten.tv).all() and (first.rewritten.tv != other.rewritten.tv).any()
@@ -203,7 +202,7 @@ def test_shuffles_repeat_with_their_seed_only() -> None:
 @pytest.mark.parametrize("score", ATTENDING)
 def test_the_most_different_weights_keep_the_output(score: str) -> None:
     translator = small(score, seed=2)
-    trace = translator.translate(SENTENCE)
+    trace = translator.write(SENTENCE)
     for step in range(len(trace.target)):
         alpha = faithful.attention(translator, trace, step)
         found = faithful.most_different(translator, trace, step)
@@ -216,7 +215,7 @@ def test_the_most_different_weights_keep_the_output(score: str) -> None:
 
 def test_the_most_different_weights_grow_with_what_is_allowed_and_are_its_own_if_nothing_is() -> None:
     translator = small("general", seed=2)
-    trace = translator.translate(SENTENCE)
+    trace = translator.write(SENTENCE)
     found = [faithful.most_different(translator, trace, 0, epsilon=epsilon) for epsilon in (0.0, 0.02, 0.2, 1.0)]
     assert [one.divergence for one in found] == sorted(one.divergence for one in found)
     assert found[0].good == 0 and found[0].divergence == 0 and found[-1].divergence > found[1].divergence
@@ -226,12 +225,12 @@ def test_the_most_different_weights_grow_with_what_is_allowed_and_are_its_own_if
 def test_a_row_that_decides_nothing_may_be_any() -> None:
     translator = small("general", seed=2)
     translator.network.W_c.weight[:, :8] = 0
-    found = faithful.most_different(translator, translator.translate(SENTENCE), 0)
+    found = faithful.most_different(translator, translator.write(SENTENCE), 0)
     assert found.good == found.tried and found.divergence > 0.5
 
 
 def test_erased_is_the_row_without_one_weight(real: Translator) -> None:
-    trace = real.translate(REAL)
+    trace = real.write(REAL)
     step = trace.target.index("canapé")
     found = faithful.erased(real, trace, step, seed=3)
     alpha = trace.weights[0, step].astype(float)
@@ -244,7 +243,7 @@ def test_erased_is_the_row_without_one_weight(real: Translator) -> None:
 
 def test_erased_shares_alike_if_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     translator = small("dot")
-    trace = translator.translate("dog")
+    trace = translator.write("dog")
     monkeypatch.setattr(faithful, "attention", lambda *_: np.array([1.0, 0.0]))
     found = faithful.erased(translator, trace, 0)
     assert found.most == 0 and found.other == 1
@@ -256,7 +255,7 @@ def test_erased_shares_alike_if_nothing_is_left(monkeypatch: pytest.MonkeyPatch)
 
 def test_moved_is_weight_times_norm() -> None:
     translator = small("dot")
-    trace = translator.translate(SENTENCE)
+    trace = translator.write(SENTENCE)
     alpha = faithful.attention(translator, trace, 0)
     norms = np.sqrt((trace.values["h_bar"] ** 2).sum(1))
     found = faithful.moved(trace, alpha)
@@ -279,7 +278,7 @@ def test_agreement_is_of_ranks_whatever_the_sign() -> None:
 
 
 def test_agreements_are_those_of_each_step(real: Translator) -> None:
-    trace = real.translate(REAL)
+    trace = real.write(REAL)
     found = faithful.agreements(real, trace)
     for step in (0, 3, len(trace.target) - 1):
         weights = examine(real, trace, step).weights
@@ -290,7 +289,7 @@ def test_agreements_are_those_of_each_step(real: Translator) -> None:
 
 def test_agreements_of_one_word_have_no_mean() -> None:
     translator = small("dot")
-    assert all(math.isnan(mean) for mean in faithful.agreements(translator, translator.translate("dog")).means())
+    assert all(math.isnan(mean) for mean in faithful.agreements(translator, translator.write("dog")).means())
 
 
 # ---------------------------------------------------------------- everything together
@@ -299,7 +298,7 @@ def test_agreements_of_one_word_have_no_mean() -> None:
 @pytest.mark.parametrize("score", SCORES)
 def test_a_source_of_one_word_can_be_examined(score: str) -> None:
     translator = small(score)
-    found = examine(translator, translator.translate("dog"), 0)
+    found = examine(translator, translator.write("dog"), 0)
     assert found.source == ("dog", SPECIAL[3]) and np.isfinite(found.leave_one_out[0])
     if found.weights is not None:
         assert math.isnan(found.weights.tau_leave_one_out.tau)
@@ -309,7 +308,7 @@ def test_a_source_of_one_word_can_be_examined(score: str) -> None:
 
 def test_without_attention_there_are_no_weights_and_the_verdict_says_so() -> None:
     translator = small("none")
-    trace = translator.translate(SENTENCE)
+    trace = translator.write(SENTENCE)
     found = examine(translator, trace, 0)
     assert found.weights is None and np.isfinite(found.gradient).all()
     word = int(np.nanargmax(np.abs(found.leave_one_out)))
@@ -325,15 +324,15 @@ def test_without_attention_there_are_no_weights_and_the_verdict_says_so() -> Non
 def test_a_step_that_is_not_there_is_a_plain_sentence(step: int) -> None:
     translator = small("dot")
     with pytest.raises(ValueError, match=rf"There is no step {step}: this translation has the steps 0 to \d+\."):
-        examine(translator, translator.translate(SENTENCE), step)
+        examine(translator, translator.write(SENTENCE), step)
 
 
 def test_examined_is_the_network_and_not_what_a_hand_forced(real: Translator) -> None:
-    plain = real.translate(REAL)
+    plain = real.write(REAL)
     step = plain.target.index("vert")
     even = tuple(np.full(len(plain.source), 1 / len(plain.source)).tolist())
     words = dict(enumerate(plain.target))
-    by_hand = real.translate(REAL, Touch(weights={step: even}, words=words))
+    by_hand = real.write(REAL, Touch(weights={step: even}, words=words))
     assert by_hand.log_p[step] != pytest.approx(plain.log_p[step])
     for one, other in zip(
         everything(examine(real, plain, step)), everything(examine(real, by_hand, step)), strict=True
@@ -342,7 +341,7 @@ def test_examined_is_the_network_and_not_what_a_hand_forced(real: Translator) ->
 
 
 def test_a_forced_word_is_told_from_the_likeliest(real: Translator) -> None:
-    trace = real.translate(REAL, Touch(words={1: "chien"}))
+    trace = real.write(REAL, Touch(words={1: "chien"}))
     found = examine(real, trace, 1)
     assert found.word == found.shown == "chien" and found.weights.likeliest == "homme" and found.p < 0.01
     assert found.p == pytest.approx(math.exp(trace.log_p[1]), rel=1e-4)
@@ -355,7 +354,7 @@ def test_a_forced_word_is_told_from_the_likeliest(real: Translator) -> None:
 def test_nothing_is_left_behind(score: str) -> None:
     translator = small(score)
     network = translator.network.requires_grad_(True)
-    trace = translator.translate(SENTENCE)
+    trace = translator.write(SENTENCE)
     before = copy.deepcopy((network.state_dict(), dict(trace.values)))
     generators = torch.get_rng_state(), np.random.get_state()[1].copy()
     examine(translator, trace, 1)
@@ -371,7 +370,7 @@ def test_nothing_is_left_behind(score: str) -> None:
 
 def test_eight_visitors_get_what_each_would_get_alone(real: Translator) -> None:
     sentences = [REAL, "two dogs run in the snow .", "a woman reads a book .", "the children play with a red ball ."]
-    jobs = [(real.translate(sentence), step) for sentence in sentences for step in range(4)]
+    jobs = [(real.write(sentence), step) for sentence in sentences for step in range(4)]
     alone = [list(everything(examine(real, *job))) for job in jobs]
     with ThreadPoolExecutor(8) as visitors:
         together = list(visitors.map(lambda job: list(everything(examine(real, *job))), jobs))
@@ -410,7 +409,7 @@ def shuffled_so(found: Examination, kept: int, stayed: int, *, uniform: bool, er
 
 @pytest.fixture(scope="module")
 def canape(real: Translator) -> Examination:
-    trace = real.translate(REAL)
+    trace = real.write(REAL)
     return examine(real, trace, trace.target.index("canapé"))
 
 

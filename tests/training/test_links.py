@@ -167,7 +167,7 @@ def translator(score: str) -> Translator:
     network = Seq2Seq(score, len(english), len(french), d_word=8, d=16)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter)  # so that it looks somewhere, not everywhere alike
-    return Translator(score, network.eval(), english, french, CARD)
+    return Translator(network.eval(), english, french, CARD)
 
 
 def test_a_row_is_the_step_that_writes_the_word() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.trace import Trace
-from models.translation import Touch
+from models.writer import Touch
 from ui.components.alignment import as_plain, changed, packed, standalone, valid_step, valid_touch
 
 

@@ -11,7 +11,8 @@ import streamlit as st
 from models import attention, zoo
 from models.seq2seq import NONE, Seq2Seq
 from models.trace import Trace
-from models.translation import Touch, sentence
+from models.translation import sentence
+from models.writer import Touch
 from ui import cached, computation
 from ui.cached import Sentence
 from ui.components.alignment import Seen, as_plain, changed, last_touch, sentence_of, valid_touch

@@ -23,8 +23,9 @@ from models.terms import (
     weight_terms,
 )
 from models.trace import Trace
-from models.translation import Translator, sentence
+from models.translation import sentence
 from models.words import END, SPECIAL
+from models.writer import Writer
 from ui import cached, computation
 from ui.lecture import as_it_is
 from ui.translate import BEAM, GREEDY, TITLES, Shown
@@ -64,7 +65,8 @@ def numbers_of_step(shown: Shown) -> None:
             )
         st.markdown("**p(word) = exp(logit − log Σ exp), logits E a + b**")
         words = [word for word, _ in trace.candidates[t]]
-        numbers = [model.french.numbers[word] for word in words]
+        spelled = model.spelled(trace.source[:-1])
+        numbers = [spelled.index(word) for word in words]
         logits = [
             logit_terms(model.network, trace, t, number, word) for number, word in zip(numbers, words, strict=True)
         ]
@@ -87,7 +89,7 @@ def numbers_of_step(shown: Shown) -> None:
         computation.ask_terms(computation.vectors(trace, t), f"vectors_{t}", products)
 
 
-def _of_score(shown: Shown, model: Translator, s: int, column: str) -> Terms | None:
+def _of_score(shown: Shown, model: Writer, s: int, column: str) -> Terms | None:
     """The products of a cell in the table of scores; None where a hand decided it."""
     trace, t, touch = shown.trace, shown.seen.step, shown.seen.touch
     if column.startswith("score"):

@@ -17,7 +17,7 @@ import numpy as np
 import streamlit as st
 
 from models.trace import Trace
-from models.translation import Touch
+from models.writer import Touch
 from ui.components.packing import files, pack
 
 HTML, CSS, JS = files("alignment")

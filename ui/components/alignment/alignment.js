@@ -37,6 +37,7 @@ function build(self) {
   root.style.setProperty("--row", (longest <= 12 ? 1.5 : longest <= 24 ? 1.22 : 1.05) + "rem");
   root.classList.toggle("fixed", !head.editable || self.untouched);
   root.classList.toggle("blind", trace.columns === 0);
+  root.classList.toggle("silent", isSilent(self));
   root.classList.toggle("dark", isDark(root));
   find(".source").replaceChildren(...head.source.map((word, s) => {
     const ban = element("button", { className: "ban", textContent: "⊘", title: "Forbid this word", ariaLabel: "Forbid " + word });
@@ -66,10 +67,13 @@ const isDark = (root) => {
   return r + g + b < 382;
 };
 
+// Nothing is written: the tokens are given, as where a sentence looks at itself.
+const isSilent = (self) => !self.head.editable && self.head.traces.every((trace) => trace.candidates.length === 0);
+
 function strips(self) {
   const { head, root } = self, latest = head.traces.length - 1;
   root.querySelector(".strips").replaceChildren(...head.traces.map((trace, number) => {
-    const label = element("span", { className: "label", textContent: head.labels[number] });
+    const label = element("span", { className: "label", textContent: isSilent(self) ? "who looks" : head.labels[number] });
     const inView = trace === view(self);
     const words = trace.target.map((word, t) => {
       const changed = trace.changed.includes(t);
@@ -122,7 +126,7 @@ function draw(self) {
   const find = (selector) => root.querySelector(selector);
   const picked = [...self.picked].filter((t) => t < trace.target.length).sort((a, b) => a - b);
   const total = picked.length ? head.source.map((_, s) => add(picked.map((t) => weight(trace, t, s)))) : null;
-  find(".where").textContent = `step ${step + 1} of ${trace.target.length}: “${trace.target[step]}”`;
+  find(".where").textContent = `${isSilent(self) ? "token" : "step"} ${step + 1} of ${trace.target.length}: “${trace.target[step]}”`;
   find(".target").querySelectorAll("li").forEach((item, t) => {
     item.classList.toggle("now", t === now); item.classList.toggle("picked", self.picked.has(t));
     item.setAttribute("aria-current", t === step ? "step" : "false");
@@ -164,12 +168,17 @@ function facts(self, trace, t, values, total, picked) {
     say.push(`row ${t + 1} “${trace.target[t]}”: sum ${add(values).toFixed(6)} · entropy ${bits(values).toFixed(3)} of ${Math.log2(trace.columns).toFixed(3)} bits · `
       + `lines not drawn: ${percent(hidden)} of the row`);
     const s = self.hover?.s;
-    if (s !== undefined) say.push(`“${trace.target[t]}” ← “${self.head.source[s]}”: α = ${exact(values[s])}, score ${exact(trace.scores[t * trace.columns + s])}`);
+    if (s !== undefined) say.push(`“${trace.target[t]}” ← “${self.head.source[s]}”: α = ${exact(values[s])}${scoreOf(trace, t, s)}`);
     else if (total) say.push(`${picked.length} pinned (${picked.map((p) => trace.target[p]).join(" + ")}): Σ = ${add(total).toFixed(6)}; most on “${self.head.source[total.indexOf(Math.max(...total))]}” with ${exact(Math.max(...total))}`);
     else { const best = values.indexOf(Math.max(...values)); say.push(`most on “${self.head.source[best]}”: α = ${exact(values[best])}`); }
   }
   if (trace.notes[t]) say.push(trace.notes[t]);
   self.root.querySelector(".facts").textContent = say.join("\n");
+}
+
+function scoreOf(trace, t, s) {
+  const score = trace.scores[t * trace.columns + s];
+  return Number.isNaN(score) ? "" : `, score ${exact(score)}`;
 }
 
 function lines(self, trace, now, values, total, picked) {

@@ -1,0 +1,204 @@
+r"""A trained encoder–decoder that can be watched and touched: a sentence in, a `Trace` out, every number of it recomputable.
+
+`Touch` is what a hand does to the attention: a forced row of weights, a temperature, a forbidden source word, a forced target word.
+The decoder's state $h_t$ depends on the words it wrote, so a touched step changes its own word, and by that word all that follow.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from models.attention import Attention, softmax
+from models.card import Card
+from models.seq2seq import Beam, Seq2Seq, search, writable
+from models.trace import Trace
+from models.words import BEGIN, END, PAD, SPECIAL, Vocabulary
+
+CANDIDATES = 10
+
+
+@dataclass(frozen=True)
+class Touch:
+    r"""What a hand does to a translation; nothing, by default.
+
+    Attributes:
+        weights: a row of $\alpha$ by step, in place of the computed one; must be as long as the source and sum to one.
+        temperature: the scores are divided by it: below 1 sharpens the weights, above 1 flattens them.
+        forbidden: source positions that may not be looked at.
+        words: a word by step, in place of the most probable one. Words that the model does not know raise ValueError.
+        sampling: 0 writes the most probable word; otherwise words are drawn from softmax(logits / sampling).
+        seed: of the drawing.
+    """
+
+    weights: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
+    temperature: float = 1.0
+    forbidden: frozenset[int] = frozenset()
+    words: Mapping[int, str] = field(default_factory=dict)
+    sampling: float = 0.0
+    seed: int = 0
+
+    def nothing(self) -> bool:
+        return not (self.weights or self.forbidden or self.words or self.sampling) and self.temperature == 1
+
+
+class Step(NamedTuple):
+    """One word written: everything the lecture's slide names, for a batch of one."""
+
+    h: Float[Tensor, "1 1 d"]
+    attention: Attention
+    a: Float[Tensor, "1 1 d_word"]
+    logits: Float[Tensor, " words"]
+    word: int
+
+
+@dataclass(frozen=True)
+class Writer(ABC):
+    """A network with the words it reads and writes. What reads which language is the subclass's."""
+
+    network: Seq2Seq
+    source_words: Vocabulary
+    target_words: Vocabulary
+    card: Card
+
+    @abstractmethod
+    def read(self, text: str) -> tuple[list[str], Int[Tensor, "1 source"]]:
+        """The tokens of a text and their numbers with `END`. Raises ValueError, in plain words, for what cannot be read."""
+
+    @abstractmethod
+    def numbers(self, tokens: Sequence[str]) -> Int[Tensor, "1 source"]:
+        """The numbers of a source with `END`."""
+
+    @abstractmethod
+    def number(self, word: str, tokens: Sequence[str]) -> int:
+        """The number by which a word is written, `tokens` being the source. Raises ValueError for one that cannot be."""
+
+    @abstractmethod
+    def longest(self, source: int) -> int:
+        """Where decoding gives up, for a source of so many tokens."""
+
+    @abstractmethod
+    def text(self, trace: Trace) -> str:
+        """What was written, as one would write it."""
+
+    def spelled(self, tokens: Sequence[str]) -> tuple[str, ...]:  # noqa: ARG002 - who copies knows more words
+        """Every word that can be written, by its number, `tokens` being the source."""
+        return self.target_words.words
+
+    def beams(self, text: str, beam: int, longest: int | None = None) -> Beam:
+        """The whole beam search of a sentence."""
+        tokens, source = self.read(text)
+        return search(self.network, source, beam, longest or self.longest(len(tokens)))
+
+    @torch.no_grad()
+    def write(self, text: str, touch: Touch = Touch(), beam: int = 1) -> Trace:
+        """Read, write, and tell all. With a `beam` over one, the best sentence of the beam, which a touch then cannot change."""
+        tokens, source = self.read(text)
+        if beam > 1:
+            best = self.beams(text, beam).sentences(0)[0][0]
+            touch = replace(Touch(), words={t: self.spelled(tokens)[word] for t, word in enumerate([*best, END])})
+        return self._trace(tokens, source, self._decode(tokens, source, touch), touch)
+
+    def forced(self, text: str, target: list[str]) -> Trace:
+        """The trace of a text that is given, as tokens: what the model would look at if it wrote that."""
+        return self.write(text, Touch(words=dict(enumerate([*target, SPECIAL[END]]))))
+
+    @torch.no_grad()
+    def _decode(
+        self, tokens: list[str], source: Int[Tensor, "1 source"], touch: Touch
+    ) -> tuple[Tensor, Tensor, list[Step]]:
+        network = self.network
+        generator = torch.Generator().manual_seed(touch.seed)
+        allowed = torch.tensor([position not in touch.forbidden for position in range(source.shape[1])])
+        h_bar, fixed = network.encode(source)
+        h, word, steps = network.begin(fixed), BEGIN, list[Step]()
+        longest = max(self.longest(source.shape[1]), 1 + max(touch.words, default=0))
+        while word != END and len(steps) < longest:
+            before = source.new_tensor([[word]])
+            h_t, h = network.states(before, h)
+            attention = touched(network.read(h_t, h_bar, fixed), h_bar, allowed, touch, len(steps))
+            a_t = network.attention_vector(attention.context, h_t)
+            logits = writable(network.next_word(attention, h_t, before, source)[0, 0], network.barred)
+            word = self._choose(tokens, logits, touch, len(steps), generator)
+            steps.append(Step(h_t, attention, a_t, logits, word))
+        return h_bar, fixed, steps
+
+    def _choose(
+        self, tokens: list[str], logits: Float[Tensor, " words"], touch: Touch, step: int, generator: torch.Generator
+    ) -> int:
+        if step in touch.words:
+            return self.number(touch.words[step], tokens)
+        if touch.sampling:
+            return int(torch.multinomial((logits / touch.sampling).softmax(-1), 1, generator=generator))
+        return int(logits.argmax())
+
+    def _trace(
+        self,
+        tokens: list[str],
+        source: Int[Tensor, "1 source"],  # noqa: ARG002 - who copies has more to tell of a step
+        decoded: tuple[Tensor, Tensor, list[Step]],
+        touch: Touch,
+    ) -> Trace:
+        h_bar, fixed, steps = decoded
+        spelled = self.spelled(tokens)
+        p = torch.stack([step.logits.log_softmax(-1) for step in steps])
+        best = p.exp().topk(CANDIDATES)
+        return Trace(
+            source=(*tokens, SPECIAL[END]),
+            target=tuple(spelled[step.word] for step in steps),
+            heads=("attention",),
+            scores=torch.stack([step.attention.scores[0, 0] for step in steps])[None].numpy(),
+            weights=torch.cat([step.attention.weights[0] for step in steps])[None].numpy(),
+            log_p=p[range(len(steps)), [step.word for step in steps]].numpy(),
+            candidates=tuple(
+                tuple((spelled[word], chance) for word, chance in zip(words, chances, strict=True))
+                for words, chances in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            ),
+            values={
+                "h_bar": h_bar[0].numpy(),
+                "fixed": fixed[0].numpy(),
+                "h": torch.cat([step.h[0] for step in steps]).numpy(),
+                "c": torch.cat([step.attention.context[0] for step in steps]).numpy(),
+                "a": torch.cat([step.a[0] for step in steps]).numpy(),
+                "word": torch.tensor([step.word for step in steps]).numpy(),
+            },
+            notes={t: "forced" for t in touch.weights if t < len(steps)},
+        )
+
+
+def touched(
+    attention: Attention, V: Float[Tensor, "1 source d"], allowed: Tensor, touch: Touch, step: int
+) -> Attention:
+    r"""The attention after a hand was laid on it.
+
+    $\alpha = \text{softmax}(e / \tau)$ over what is allowed, or the forced row. $c = \alpha V$ again.
+    """
+    if not attention.weights.shape[-1]:
+        return attention
+    scores = attention.scores / touch.temperature
+    weights = softmax(scores, allowed.expand_as(scores))
+    if step in touch.weights:
+        weights = torch.tensor(touch.weights[step], dtype=V.dtype).expand_as(scores)
+    return Attention(scores, weights, weights @ V)
+
+
+def beam_tree(beam: Beam, spelled: Sequence[str]) -> tuple[tuple[str, int, float], ...]:
+    """A beam search of one sentence as a tree: for each node its word, its parent's number (−1: none) and log p up to it."""
+    nodes: list[tuple[str, int, float]] = []
+    before: list[int] = []
+    for step in range(len(beam.words)):
+        now = []
+        for k in range(beam.words.shape[2]):
+            word, log_p = int(beam.words[step, 0, k]), float(beam.log_p[step, 0, k])
+            parent = before[int(beam.parents[step, 0, k])] if before else -1
+            if word == PAD:  # it has ended: the node stays the one of its end
+                now.append(parent)
+            else:
+                now.append(len(nodes))
+                nodes.append((spelled[word], parent, log_p))
+        before = now
+    return tuple(nodes)
