@@ -232,6 +232,12 @@ class Encoder:
         found = [self._embeddings(given, part) @ whole[0] for part in keep.split(max(1, CHUNK // n))]
         return torch.cat(found).reshape(self.layers, self.heads).numpy()
 
+    @torch.no_grad()
+    def cosine(self, a: str, b: str) -> float:
+        """The cosine of the embeddings of two sentences, each read alone. Raises ValueError for what cannot be read."""
+        one, two = (embedding(self.model(**self.read(text)[0]).last_hidden_state) for text in (a, b))
+        return float(one[0] @ two[0])
+
     def _embeddings(
         self, given: dict[str, Int[Tensor, "1 n"]], keep: Float[Tensor, "batch layers heads"]
     ) -> Float[Tensor, "batch d"]:
@@ -297,7 +303,7 @@ def patterns(trace: Trace) -> dict[str, Float[np.ndarray, " heads"]]:
     r"""How much of a head's weight follows a simple rule, from 0 to 1: the mean over the rows that can follow it.
 
     "previous", "next" and "same" token, the "first" token ([CLS]), the other "separators" ([SEP]); "broad": the entropy of
-    its rows in parts of the largest possible, $H(\alpha_t) / \log_2 n$; "sharp": the largest weight of a row. Clark 2019, section 3.
+    its rows in parts of the largest possible, $H(\alpha_t) / \log_2 n$; "sharp": a row's largest weight. Clark 2019, section 3.
     """
     alpha, n = trace.weights, trace.weights.shape[-1]
     marks = np.flatnonzero(trace.values["segment"] == NEITHER)

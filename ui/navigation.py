@@ -46,8 +46,16 @@ SCORES = Page(
     claim="Attention is five lines of arithmetic: type Q, K and V by hand, and see every number up to the output.",
 )
 
+HEADS = Page(
+    "heads",
+    "Heads",
+    ":material/grid_view:",
+    lecture="A12",
+    claim="Each head of a transformer looks at a sentence in its own way: see all of them, enlarge one, take one out.",
+)
+
 PAGES: dict[str, list[Page]] = {
     "": [Page("home", "Attend & Attack", ":material/home:", default=True)],
-    "Attention": [TRANSLATE, SCORES],
+    "Attention": [TRANSLATE, SCORES, HEADS],
     "Adversarial learning": [FOOL],
 }

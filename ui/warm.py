@@ -44,7 +44,8 @@ def give_back() -> None:
 
 def warm_up() -> None:
     """Import torch, load the networks of the first screens, and compute what these show."""
-    from ui import fool, translate
+    from ui import fool, heads, translate
 
     fool.first_screen()
     translate.first_screen()
+    heads.first_screen()

@@ -40,13 +40,24 @@ class Seen:
 
 
 def alignment(
-    untouched: Trace, touched: Trace | None, touch: Touch, *, step: int, editable: bool = True, key: str = "alignment"
+    untouched: Trace,
+    touched: Trace | None,
+    touch: Touch,
+    *,
+    step: int,
+    editable: bool = True,
+    symbol: str = "α",
+    label: str = "translation",
+    key: str = "alignment",
 ) -> Seen:
-    """Show the untouched trace and, if there is one, the touched one beside it; `step` is where it begins."""
+    """Show the untouched trace and, if there is one, the touched one beside it.
+
+    Args: step: where it begins; symbol: what the weights are called; label: what is written.
+    """
     sentence = sentence_of(untouched)
     result = _component(
         key=key,
-        data=packed(untouched, touched, touch, step=step, editable=editable),
+        data=packed(untouched, touched, touch, step=step, editable=editable, symbol=symbol, label=label),
         default={
             "step": {"of": sentence, "step": step},
             "touch": {"of": sentence, **as_plain(touch)},
@@ -64,15 +75,25 @@ def alignment(
     )
 
 
-def packed(untouched: Trace, touched: Trace | None, touch: Touch, *, step: int = 0, editable: bool = True) -> bytes:
+def packed(
+    untouched: Trace,
+    touched: Trace | None,
+    touch: Touch,
+    *,
+    step: int = 0,
+    editable: bool = True,
+    symbol: str = "α",
+    label: str = "translation",
+) -> bytes:
     """All the browser needs: a header and, for each trace, weights and scores of its first head."""
     traces = [untouched, *([touched] if touched else [])]
     head = {
         "sentence": sentence_of(untouched),
         "source": visible(untouched.source),
-        "labels": ["untouched", "touched"] if touched else ["translation"],
+        "labels": ["untouched", "touched"] if touched else [label],
         "step": min(step, len(traces[-1].target) - 1),
         "editable": editable,
+        "symbol": symbol,
         "touch": as_plain(touch),
         "traces": [
             {

@@ -34,10 +34,11 @@ const shownRow = (self) => {
 function build(self) {
   const { root, head } = self, trace = view(self), find = (selector) => root.querySelector(selector);
   const longest = Math.max(trace.target.length, head.source.length);
-  root.style.setProperty("--row", (longest <= 12 ? 1.5 : longest <= 24 ? 1.22 : 1.05) + "rem");
+  root.style.setProperty("--row", (longest <= 12 && !isSilent(self) ? 1.5 : longest <= 24 ? 1.22 : 1.05) + "rem");
   root.classList.toggle("fixed", !head.editable || self.untouched);
   root.classList.toggle("blind", trace.columns === 0);
   root.classList.toggle("silent", isSilent(self));
+  find(".legend .symbol").textContent = head.symbol === "α" ? "weight α" : head.symbol;
   root.classList.toggle("dark", isDark(root));
   find(".source").replaceChildren(...head.source.map((word, s) => {
     const ban = element("button", { className: "ban", textContent: "⊘", title: "Forbid this word", ariaLabel: "Forbid " + word });
@@ -73,7 +74,7 @@ const isSilent = (self) => !self.head.editable && self.head.traces.every((trace)
 function strips(self) {
   const { head, root } = self, latest = head.traces.length - 1;
   root.querySelector(".strips").replaceChildren(...head.traces.map((trace, number) => {
-    const label = element("span", { className: "label", textContent: isSilent(self) ? "who looks" : head.labels[number] });
+    const label = element("span", { className: "label", textContent: head.labels[number] });
     const inView = trace === view(self);
     const words = trace.target.map((word, t) => {
       const changed = trace.changed.includes(t);
@@ -135,7 +136,7 @@ function draw(self) {
     const w = trace.columns === 0 ? 0 : total ? total[s] / picked.length : values[s];
     item.style.setProperty("--w", w); item.classList.toggle("picked", total !== null);
     item.classList.toggle("forbidden", (head.touch.forbidden ?? []).includes(s) && !self.untouched);
-    item.title = head.source[s] + (trace.columns ? "  α = " + exact(values[s]) : "");
+    item.title = head.source[s] + (trace.columns ? `  ${head.symbol} = ` + exact(values[s]) : "");
   });
   root.querySelectorAll(".strip").forEach((strip) => strip.querySelectorAll(".word").forEach((word, t) => {
     word.classList.toggle("now", strip.classList.contains("inview") && t === step); word.classList.toggle("later", t > step);
@@ -168,9 +169,9 @@ function facts(self, trace, t, values, total, picked) {
     say.push(`row ${t + 1} “${trace.target[t]}”: sum ${add(values).toFixed(6)} · entropy ${bits(values).toFixed(3)} of ${Math.log2(trace.columns).toFixed(3)} bits · `
       + `lines not drawn: ${percent(hidden)} of the row`);
     const s = self.hover?.s;
-    if (s !== undefined) say.push(`“${trace.target[t]}” ← “${self.head.source[s]}”: α = ${exact(values[s])}${scoreOf(trace, t, s)}`);
+    if (s !== undefined) say.push(`“${trace.target[t]}” ← “${self.head.source[s]}”: ${self.head.symbol} = ${exact(values[s])}${scoreOf(trace, t, s)}`);
     else if (total) say.push(`${picked.length} pinned (${picked.map((p) => trace.target[p]).join(" + ")}): Σ = ${add(total).toFixed(6)}; most on “${self.head.source[total.indexOf(Math.max(...total))]}” with ${exact(Math.max(...total))}`);
-    else { const best = values.indexOf(Math.max(...values)); say.push(`most on “${self.head.source[best]}”: α = ${exact(values[best])}`); }
+    else { const best = values.indexOf(Math.max(...values)); say.push(`most on “${self.head.source[best]}”: ${self.head.symbol} = ${exact(values[best])}`); }
   }
   if (trace.notes[t]) say.push(trace.notes[t]);
   self.root.querySelector(".facts").textContent = say.join("\n");
