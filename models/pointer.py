@@ -34,6 +34,7 @@ class Pointer(Seq2Seq):
     Args: those of `Seq2Seq`.
     """
 
+    no_repeat = 2
     barred = (PAD, BEGIN, UNKNOWN)  # an unknown word is copied, or another is written
 
     def __init__(self, words: int, score: str = "perceptron", d_word: int = 256, d: int = 512, dropout: float = 0.4):
@@ -118,7 +119,7 @@ class HeadlineWriter(Writer):
         return int(number)
 
     def spelled(self, tokens: Sequence[str]) -> tuple[str, ...]:
-        return (*self.target_words.words, *tokens)
+        return (*self.target_words.words, *tokens, SPECIAL[END])
 
     def longest(self, source: int) -> int:  # noqa: ARG002 - a headline is no longer for a long article
         return LONGEST_HEADLINE
@@ -146,7 +147,7 @@ class HeadlineWriter(Writer):
         copied = (torch.from_numpy(trace.weights[0]) * (source == words[:, None])).sum(-1)
         share = (1 - p_gen) * copied / (p_gen * P_word + (1 - p_gen) * copied).clamp_min(1e-12)
         notes = {
-            t: f"“{word}” was copied: {share[t]:.0%} of its probability comes from pointing, {1 - share[t]:.0%} from the vocabulary."
+            t: f"“{word}” was copied: {share[t]:.0%} of its probability is pointing, {1 - share[t]:.0%} the vocabulary."
             for t, word in enumerate(trace.target)
             if share[t] > 1 / 2 and word != SPECIAL[END]
         }

@@ -33,6 +33,7 @@ class Seq2Seq(nn.Module):
     """
 
     barred: tuple[int, ...] = (PAD, BEGIN)  # what is never written
+    no_repeat: int = 0  # no run of so many words is written twice; 0: anything may be
 
     def __init__(
         self, score: str, source_words: int, target_words: int, d_word: int = 256, d: int = 512, dropout: float = 0.4
@@ -165,12 +166,34 @@ def writable(
     return logits.masked_fill(never, -math.inf)
 
 
+def of_length(logits: Float[Tensor, "*batch words"], t: int, length: int) -> Float[Tensor, "*batch words"]:
+    """The logits of step `t` of a sentence of `length` words: `END` after the last and not before; 0: as it comes."""
+    if not length:
+        return logits
+    ends = torch.arange(logits.shape[-1]) == END
+    return logits.masked_fill(ends if t < length else ~ends, -math.inf)
+
+
+def unrepeated(
+    logits: Float[Tensor, "*batch words"], written: Int[Tensor, "*batch before"], n: int
+) -> Float[Tensor, "*batch words"]:
+    r"""The logits with $-\infty$ for every word that would end a run of `n` words which was `written` before. Paulus 2017, 2.5."""
+    if not n or written.shape[-1] < n:
+        return logits
+    runs = written.unfold(-1, n, 1)
+    same = (runs[..., :-1] == written[..., None, written.shape[-1] - n + 1 :]).all(-1)
+    words = runs[..., -1].where(same, PAD)
+    return logits.scatter(-1, words, -math.inf)
+
+
 @torch.no_grad()
-def search(model: Seq2Seq, source: Int[Tensor, "batch source"], beam: int = 1, longest: int = 60) -> Beam:
+def search(
+    model: Seq2Seq, source: Int[Tensor, "batch source"], beam: int = 1, longest: int = 60, length: int = 0
+) -> Beam:
     """Write the most probable translations, `beam` of them at once; a beam of 1 is greedy.
 
     Every step continues each unfinished sentence by every word and keeps the best `beam`; a finished one stays as it is.
-    Sentences are not cut short of `longest` words.
+    Sentences are not cut short of `longest` words. With a `length` all have exactly so many words.
     """
     h_bar, fixed = model.encode(source)
     rows = len(source)
@@ -179,18 +202,21 @@ def search(model: Seq2Seq, source: Int[Tensor, "batch source"], beam: int = 1, l
     words = source.new_full((rows, beam), BEGIN)
     log_p = h.new_full((rows, beam), -math.inf)
     log_p[:, 0] = 0
-    history = []
-    for _ in range(longest):
+    history, written = [], source.new_zeros(rows, beam, 0)
+    for t in range(length + 1 if length else longest):
         h_t, h = model.states(words.view(-1, 1), h)
         read = model.read(h_t, h_bar, fixed)
         logits = writable(model.next_word(read, h_t, words.view(-1, 1), sources).squeeze(1), model.barred)
-        step = logits.log_softmax(-1).view(rows, beam, -1)
+        logits = unrepeated(logits.view(rows, beam, -1), written, model.no_repeat)
+        step = of_length(logits, t, length).log_softmax(-1)
         ended = (words == END) | (words == PAD)
         step = step.masked_fill(ended.unsqueeze(-1), -math.inf)
         step[..., PAD] = torch.where(ended, 0.0, -math.inf)
         log_p, chosen = (log_p.unsqueeze(-1) + step).flatten(1).topk(beam)
         parents, words = chosen // step.shape[-1], chosen % step.shape[-1]
         h = h.view(rows, beam, -1).gather(1, parents.unsqueeze(-1).expand(-1, -1, h.shape[-1])).flatten(0, 1)
+        written = written.gather(1, parents.unsqueeze(-1).expand(-1, -1, t))
+        written = torch.cat([written, words.unsqueeze(-1)], dim=-1)
         history.append((words, parents, log_p))
         if bool(((words == END) | (words == PAD)).all()):
             break

@@ -9,16 +9,22 @@ import torch
 from torch import Tensor
 
 from models.attention import Concat, General, Perceptron
+from models.pointer import Pointer
 from models.seq2seq import Seq2Seq
 from models.trace import Trace
 from models.words import BEGIN
 
-FINISH: dict[str, Callable[[float], float]] = {"": float, "tanh": math.tanh, "exp": math.exp}
+FINISH: dict[str, Callable[[float], float]] = {
+    "": float,
+    "tanh": math.tanh,
+    "exp": math.exp,
+    "sigmoid": lambda x: 1 / (1 + math.exp(-x)),
+}
 
 
 @dataclass(frozen=True)
 class Terms:
-    """$f(\\sum_i \\text{left}_i\\, \\text{right}_i) = $ `value`; `finish` names $f$ ("" for none, "tanh", "exp")."""
+    """$f(\\sum_i \\text{left}_i\\, \\text{right}_i) = $ `value`; `finish` names $f$ ("" for none, "tanh", "exp", "sigmoid")."""
 
     title: str
     labels: tuple[str, ...]
@@ -109,6 +115,30 @@ def logit_terms(network: Seq2Seq, trace: Trace, t: int, word: int, name: str) ->
     E = torch.cat([network.target_embedding.weight[word], network.b[word : word + 1]])
     labels = (*_counted(len(inputs) - 1), "bias")
     return _terms(f"logit of “{name}”", labels, ("E", "a"), E, inputs, "", float(E @ inputs))
+
+
+@torch.no_grad()
+def generate_terms(network: Pointer, trace: Trace, t: int) -> Terms:
+    r"""$p_{gen} = \sigma(w_p \cdot [c_t; h_t; x_t] + b_p)$. See 2017, eq. 8."""
+    before = torch.tensor(int(trace.values["word"][t - 1]) if t else BEGIN)
+    x_t = network.target_embedding(network.known(before))
+    inputs = torch.cat([_row(trace, "c", t), _row(trace, "h", t), x_t, torch.ones(1)])
+    w = torch.cat([network.w_p.weight[0], network.w_p.bias])
+    d = len(trace.values["h"][t])
+    labels = (*(f"c[{i}]" for i in range(d)), *(f"h[{i}]" for i in range(d)), *(f"x[{i}]" for i in range(len(x_t))), "bias")
+    return _terms("p_gen", labels, ("w_p", "[c; h; x]"), w, inputs, "sigmoid", float(trace.values["p_gen"][t]))
+
+
+@torch.no_grad()
+def mixture_terms(network: Pointer, trace: Trace, source: Tensor, t: int, word: int, name: str) -> Terms:
+    r"""$P(w) = p_{gen} P_{vocab}(w) + (1 - p_{gen}) \sum_{s: w_s = w} \alpha_{ts}$, `source` being its numbers. See 2017, eq. 9."""
+    p_gen = float(trace.values["p_gen"][t])
+    P_vocab = network.logits(_row(trace, "a", t)[None, None])[0, 0].softmax(-1)
+    written = float(P_vocab[word]) if word < network.words else 0.0
+    pointed = float(trace.weights[0, t][(source[0] == word).numpy()].sum())
+    left, right = np.array([p_gen, 1 - p_gen]), np.array([written, pointed])
+    labels = ("written", "copied")
+    return Terms(f"P of “{name}”", labels, "share", left, "P_vocab, Σα", right, "", float(left @ right))
 
 
 @torch.no_grad()

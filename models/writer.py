@@ -15,7 +15,7 @@ from torch import Tensor
 
 from models.attention import Attention, softmax
 from models.card import Card
-from models.seq2seq import Beam, Seq2Seq, search, writable
+from models.seq2seq import Beam, Seq2Seq, of_length, search, unrepeated, writable
 from models.trace import Trace
 from models.words import BEGIN, END, PAD, SPECIAL, Vocabulary
 
@@ -89,19 +89,22 @@ class Writer(ABC):
         """Every word that can be written, by its number, `tokens` being the source."""
         return self.target_words.words
 
-    def beams(self, text: str, beam: int, longest: int | None = None) -> Beam:
-        """The whole beam search of a sentence."""
+    def beams(self, text: str, beam: int, length: int = 0) -> Beam:
+        """The whole beam search of a sentence; with a `length`, among sentences of so many words."""
         tokens, source = self.read(text)
-        return search(self.network, source, beam, longest or self.longest(len(tokens)))
+        return search(self.network, source, beam, self.longest(len(tokens)), length)
 
     @torch.no_grad()
-    def write(self, text: str, touch: Touch = Touch(), beam: int = 1) -> Trace:
-        """Read, write, and tell all. With a `beam` over one, the best sentence of the beam, which a touch then cannot change."""
+    def write(self, text: str, touch: Touch = Touch(), beam: int = 1, length: int = 0) -> Trace:
+        """Read, write, and tell all. With a `beam` over one, the best sentence of the beam, which a touch then cannot change.
+
+        With a `length`, so many words are written, neither more nor less.
+        """
         tokens, source = self.read(text)
         if beam > 1:
-            best = self.beams(text, beam).sentences(0)[0][0]
+            best = self.beams(text, beam, length).sentences(0)[0][0]
             touch = replace(Touch(), words={t: self.spelled(tokens)[word] for t, word in enumerate([*best, END])})
-        return self._trace(tokens, source, self._decode(tokens, source, touch), touch)
+        return self._trace(tokens, source, self._decode(tokens, source, touch, length), touch)
 
     def forced(self, text: str, target: list[str]) -> Trace:
         """The trace of a text that is given, as tokens: what the model would look at if it wrote that."""
@@ -109,20 +112,22 @@ class Writer(ABC):
 
     @torch.no_grad()
     def _decode(
-        self, tokens: list[str], source: Int[Tensor, "1 source"], touch: Touch
+        self, tokens: list[str], source: Int[Tensor, "1 source"], touch: Touch, length: int
     ) -> tuple[Tensor, Tensor, list[Step]]:
         network = self.network
         generator = torch.Generator().manual_seed(touch.seed)
         allowed = torch.tensor([position not in touch.forbidden for position in range(source.shape[1])])
         h_bar, fixed = network.encode(source)
         h, word, steps = network.begin(fixed), BEGIN, list[Step]()
-        longest = max(self.longest(source.shape[1]), 1 + max(touch.words, default=0))
+        longest = max(self.longest(source.shape[1]), length + 1, 1 + max(touch.words, default=0))
         while word != END and len(steps) < longest:
             before = source.new_tensor([[word]])
             h_t, h = network.states(before, h)
             attention = touched(network.read(h_t, h_bar, fixed), h_bar, allowed, touch, len(steps))
             a_t = network.attention_vector(attention.context, h_t)
             logits = writable(network.next_word(attention, h_t, before, source)[0, 0], network.barred)
+            written = source.new_tensor([step.word for step in steps])
+            logits = of_length(unrepeated(logits, written, network.no_repeat), len(steps), length)
             word = self._choose(tokens, logits, touch, len(steps), generator)
             steps.append(Step(h_t, attention, a_t, logits, word))
         return h_bar, fixed, steps

@@ -35,6 +35,10 @@ TRAININGS: dict[str, Callable[..., Iterator[Snapshot]]] = {
     **{f"memory-{kind}": partial(memory.train, kind=kind) for kind in KINDS},
     **{f"memory-{kind}-ptb": partial(memory.train, kind=kind, corpus=memory.PTB) for kind in KINDS},
 }
+EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
+    **{name: partial(translate.export, score) for name, score in TRANSLATORS.items()},
+    "headline": headline.export,
+}
 GROUPS = {
     "translate": list(TRANSLATORS),
     "memory": [f"memory-{kind}" for kind in KINDS],
@@ -43,6 +47,7 @@ GROUPS = {
 EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     "imagenet": (imagenet.evaluate, "labels"),
     **{name: (partial(translate.evaluate, name), "test_2016_flickr") for name in TRANSLATORS},
+    "headline": (headline.evaluate, "gigaword_test"),
 }
 
 
@@ -73,9 +78,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 def _export(options: argparse.Namespace) -> None:
     for name in GROUPS.get(options.name, [options.name]):
-        translate.export(
-            TRANSLATORS[name], options.data, Snapshot.load(options.out / f"{name}.safetensors"), options.seed
-        )
+        EXPORTS[name](options.data, Snapshot.load(options.out / f"{name}.safetensors"), options.seed)
         print(name, "is written")
 
 
@@ -108,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--json", action="store_true", help="one JSON object on the last line")
     evaluate.set_defaults(run=_evaluate)
     export = commands.add_parser("export", help="write a finished run as the app ships it: weights, words, card")
-    export.add_argument("name", choices=["translate", *TRANSLATORS])
+    export.add_argument("name", choices=["translate", *EXPORTS])
     export.set_defaults(run=_export)
     compare = commands.add_parser("report", help="measure all models of a group side by side, for the page")
     compare.add_argument("name", choices=["translate"])
