@@ -40,7 +40,7 @@ class SelfAttentive(nn.Module):
         words: int,
         classes: int,
         r: int,
-        d_word: int = 128,
+        d_word: int = 200,
         d: int = 256,
         d_a: int = 128,
         d_m: int = 128,

@@ -125,7 +125,12 @@ def generate_terms(network: Pointer, trace: Trace, t: int) -> Terms:
     inputs = torch.cat([_row(trace, "c", t), _row(trace, "h", t), x_t, torch.ones(1)])
     w = torch.cat([network.w_p.weight[0], network.w_p.bias])
     d = len(trace.values["h"][t])
-    labels = (*(f"c[{i}]" for i in range(d)), *(f"h[{i}]" for i in range(d)), *(f"x[{i}]" for i in range(len(x_t))), "bias")
+    labels = (
+        *(f"c[{i}]" for i in range(d)),
+        *(f"h[{i}]" for i in range(d)),
+        *(f"x[{i}]" for i in range(len(x_t))),
+        "bias",
+    )
     return _terms("p_gen", labels, ("w_p", "[c; h; x]"), w, inputs, "sigmoid", float(trace.values["p_gen"][t]))
 
 

@@ -22,10 +22,14 @@ from safetensors.torch import load_file
 from torchvision.models import WeightsEnum, get_model_weights, list_models
 
 from models.card import Card, read_card
+from models.classification import TextClassifier
 from models.classifier import Classifier, ready
+from models.pointer import HeadlineWriter, Pointer
 from models.seq2seq import Seq2Seq
+from models.structured import SelfAttentive
 from models.translation import Translator
 from models.words import Vocabulary
+from models.writer import Writer
 
 EMBEDDED = "efficientnet_lite0"
 ASSETS = Path(__file__).parent.parent / "assets"
@@ -161,6 +165,36 @@ def translator(score: str) -> Translator:
     network = Seq2Seq(score, len(english), len(french))
     network.load_state_dict(_weights(name, known))
     return Translator(network.eval().requires_grad_(False), english, french, known)
+
+
+def headline_writer() -> HeadlineWriter:
+    """The writer of headlines, ready for use. Raises `WeightsUnavailableError` as `translator` does."""
+    known = read_card("headline")
+    words = Vocabulary.read(WORDS / "headline.txt")
+    network = Pointer(len(words))
+    network.load_state_dict(_weights("headline", known))
+    return HeadlineWriter(network.eval().requires_grad_(False), words, words, known)
+
+
+def writer(name: str) -> Writer:
+    """The headline writer by its name, a translator by its score."""
+    return headline_writer() if name == "headline" else translator(name)
+
+
+CLASSES = {
+    "sentiment": ("negative", "positive"),
+    "question-type": ("description", "entity", "abbreviation", "person", "place", "number"),
+}
+LOOKS = 4  # r, of both
+
+
+def text_classifier(name: str) -> TextClassifier:
+    """The self-attentive classifier of this name, ready for use. Raises `WeightsUnavailableError` as `translator` does."""
+    known = read_card(name)
+    words = Vocabulary.read(WORDS / f"{name}.txt")
+    network = SelfAttentive(len(words), len(CLASSES[name]), LOOKS)
+    network.load_state_dict(_weights(name, known))
+    return TextClassifier(network.eval().requires_grad_(False), words, CLASSES[name], known)
 
 
 def translator_card(score: str) -> Card:

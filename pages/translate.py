@@ -4,11 +4,12 @@ import streamlit as st
 
 import ui.translate as words
 from models import zoo
-from ui import cached, lecture, take_home
+from ui import cached, lecture, stepping
 from ui.cached import Sentence
-from ui.components.alignment import alignment
+from ui.looks import closer
 from ui.navigation import TRANSLATE
-from ui.translate import Shown, looks
+from ui.stepping import Shown
+from ui.translate import looks
 
 
 def choose() -> Sentence | None:
@@ -26,32 +27,21 @@ def choose() -> Sentence | None:
 
 def figure(sentence: Sentence) -> Shown | None:
     """The alignment. What was touched is decoded anew before it is drawn."""
-    untouched = words.one_head(cached.trace(sentence))
-    touch = words.touch_before(untouched)
-    touched = None
-    if not touch.nothing() and not sentence.hub:
-        try:
-            touched = cached.trace(sentence, words.touch_text(touch), touch)
-        except ValueError as error:
-            st.warning(str(error), icon=":material/edit_note:")
-    seen = alignment(untouched, touched, touch, step=words.step_in_link(), editable=not sentence.hub)
-    words.put_in_link(seen)
-    return Shown(sentence, untouched, touched or untouched, seen) if seen.painted else None
+    return stepping.stepped(sentence, words.one_head(cached.trace(sentence)), editable=not sentence.hub)
 
 
 def notes(_sentence: Sentence, shown: Shown) -> None:
     """The translation in words, and one of five closer looks."""
     st.markdown(words.about(shown))
-    looks.closer(shown)
+    closer(shown, looks.LOOKS)
 
 
 def numbers(_sentence: Sentence, shown: Shown) -> lecture.Numbers:
-    return lecture.Numbers(words.numbers_caption(shown), words.five_numbers(shown))
+    return stepping.numbers(shown)
 
 
 def downloads(sentence: Sentence, shown: Shown) -> list[lecture.Download]:
-    asked = {**vars(sentence), "touch": words.touch_text(shown.seen.touch)}
-    return take_home.downloads(shown.trace, shown.seen.step, f"{sentence.text} · {words.title_of(sentence)}", asked)
+    return stepping.downloads(shown, words.title_of(sentence))
 
 
 lecture.page(

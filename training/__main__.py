@@ -38,6 +38,7 @@ TRAININGS: dict[str, Callable[..., Iterator[Snapshot]]] = {
 EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
     **{name: partial(translate.export, score) for name, score in TRANSLATORS.items()},
     "headline": headline.export,
+    **{name: partial(classify.export, name) for name in classify.NAMES},
 }
 GROUPS = {
     "translate": list(TRANSLATORS),
@@ -48,6 +49,7 @@ EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     "imagenet": (imagenet.evaluate, "labels"),
     **{name: (partial(translate.evaluate, name), "test_2016_flickr") for name in TRANSLATORS},
     "headline": (headline.evaluate, "gigaword_test"),
+    **{name: (partial(classify.evaluate, name), "test") for name in classify.NAMES},
 }
 
 

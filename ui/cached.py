@@ -32,14 +32,14 @@ from attacks.axis import (
 )
 from attacks.perturbation import Perturbation
 from models import encoder, hub, zoo
+from models.classification import Dropped, TextClassifier
 from models.classifier import Classifier
 from models.encoder import Encoder
 from models.faithful import Examination, agreements, examine
 from models.hub import HubTranslator
 from models.picture import Picture, from_pixels, png, read_picture, to_pixels
 from models.trace import Trace
-from models.translation import Translator
-from models.writer import Touch, beam_tree
+from models.writer import Touch, Writer, beam_tree
 
 inference = threading.Semaphore(1)
 
@@ -149,10 +149,16 @@ def weights_of_logit(question: Question, k: int, _axis: Axis) -> LogitWeights:
         return logit_weights(model, _axis, k)
 
 
-@st.cache_resource(max_entries=5, show_spinner=False)
-def translator(score: str) -> Translator:
-    """The translator with this score. Raises `zoo.WeightsUnavailableError`."""
-    return zoo.translator(score)
+@st.cache_resource(max_entries=6, show_spinner=False)
+def writer(name: str) -> Writer:
+    """The headline writer, or the translator with this score. Raises `zoo.WeightsUnavailableError`."""
+    return zoo.writer(name)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def text_classifier(name: str) -> TextClassifier:
+    """The self-attentive classifier of this name. Raises `zoo.WeightsUnavailableError`."""
+    return zoo.text_classifier(name)
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
@@ -163,7 +169,10 @@ def hub_translator(name: str) -> HubTranslator:
 
 @dataclass(frozen=True)
 class Sentence:
-    """What a visitor asks on the page "Translate", in values that can be kept as a key. `hub` is "" for our own models."""
+    """What a visitor asks a writer, in values that can be kept as a key.
+
+    `hub` is "" for our own models, and then `score` is the writer's name; a `length` of 0 leaves it to the model.
+    """
 
     text: str
     score: str
@@ -171,26 +180,42 @@ class Sentence:
     beam: int = 1
     sampling: float = 0.0
     seed: int = 0
+    length: int = 0
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def trace(sentence: Sentence, touch: str = "{}", _touch: Touch = Touch()) -> Trace:  # noqa: ARG001, B008 (a key; frozen)
-    """The translation, touched by `_touch`, which the text `touch` tells apart. Raises ValueError, in plain words."""
+    """What is written, or decided, touched by `_touch`, which the text `touch` tells apart. Raises ValueError, in plain words."""
     if sentence.hub:
         model = hub_translator(sentence.hub)
         with inference:
             return model.translate(sentence.text, sentence.beam)
+    beam = sentence.beam if _touch.nothing() else 1
+    if sentence.score in zoo.CLASSES:
+        classifier = text_classifier(sentence.score)
+        with inference:
+            return classifier.classify(sentence.text, _touch)
     how = replace(_touch, sampling=sentence.sampling, seed=sentence.seed)
     with inference:
-        return translator(sentence.score).write(sentence.text, how, sentence.beam if _touch.nothing() else 1)
+        return writer(sentence.score).write(sentence.text, how, beam, sentence.length)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def beams(sentence: Sentence) -> tuple[tuple[str, int, float], ...]:
     """The beam search of a sentence as a tree: each node's word, its parent's number (−1: none) and log p up to here."""
-    model = translator(sentence.score)
+    model = writer(sentence.score)
     with inference:
-        return beam_tree(model.beams(sentence.text, sentence.beam), model.spelled(model.read(sentence.text)[0]))
+        return beam_tree(
+            model.beams(sentence.text, sentence.beam, sentence.length), model.spelled(model.read(sentence.text)[0])
+        )
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def dropped(sentence: Sentence, most: bool) -> Dropped:
+    """What is left of a decision when the words attended to most (or least) are taken out one by one."""
+    model = text_classifier(sentence.score)
+    with inference:
+        return model.drop(sentence.text, most)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -198,7 +223,7 @@ def race(text: str) -> dict[str, tuple[Trace, float]]:
     """Each score's greedy translation of a text and the seconds it took, after one to warm up."""
     found = {}
     for score in zoo.TRANSLATORS:
-        model = translator(score)
+        model = writer(score)
         with inference:
             model.write(text)
             started = time.perf_counter()
@@ -208,16 +233,16 @@ def race(text: str) -> dict[str, tuple[Trace, float]]:
 
 @st.cache_resource(max_entries=128, show_spinner=False)
 def examination(sentence: Sentence, beam: int, step: int, _trace: Trace) -> Examination:  # noqa: ARG001 (a key)
-    """Whether the attention of a step of an untouched translation is to be believed; `beam` tells which translation."""
+    """Whether the attention of a step of an untouched text is to be believed; `beam` tells which text."""
     with inference:
-        return examine(translator(sentence.score), _trace, step)
+        return examine(writer(sentence.score), _trace, step)
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
 def agreement(sentence: Sentence, beam: int, _trace: Trace) -> tuple[float, float]:  # noqa: ARG001 (a key)
-    """Mean Kendall τ of the weights with leave-one-out and with gradient × input over all steps of an untouched translation."""
+    """Mean Kendall τ of the weights with leave-one-out and with gradient × input over all steps of an untouched text."""
     with inference:
-        return agreements(translator(sentence.score), _trace).means()
+        return agreements(writer(sentence.score), _trace).means()
 
 
 @dataclass(frozen=True)

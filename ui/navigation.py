@@ -46,6 +46,22 @@ SCORES = Page(
     claim="Attention is five lines of arithmetic: type Q, K and V by hand, and see every number up to the output.",
 )
 
+HEADLINE = Page(
+    "headline",
+    "Headline",
+    ":material/newspaper:",
+    lecture="A4",
+    claim="A headline, word by word: each one written from what the network knows, or copied from where it looks.",
+)
+
+SELF_ATTENTION = Page(
+    "self_attention",
+    "Self-attention",
+    ":material/format_color_text:",
+    lecture="A10",
+    claim="A classifier that looks at its sentence several times, and shows which words made it decide.",
+)
+
 HEADS = Page(
     "heads",
     "Heads",
@@ -56,6 +72,6 @@ HEADS = Page(
 
 PAGES: dict[str, list[Page]] = {
     "": [Page("home", "Attend & Attack", ":material/home:", default=True)],
-    "Attention": [TRANSLATE, SCORES, HEADS],
+    "Attention": [TRANSLATE, HEADLINE, SELF_ATTENTION, SCORES, HEADS],
     "Adversarial learning": [FOOL],
 }

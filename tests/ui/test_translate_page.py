@@ -9,7 +9,8 @@ from streamlit.testing.v1 import AppTest
 from models import zoo
 from tests.models.test_hub import make
 from tests.visiting import said, visit_page
-from ui.translate import EXAMPLES, HUB, TITLES, WAYS
+from ui.stepping import WAYS
+from ui.translate import EXAMPLES, HUB, TITLES
 from ui.translate.looks import LOOKS
 
 

@@ -34,7 +34,7 @@ EXAMPLES = (
     Example("it → animal", "The animal didn't cross the street because it was too tired.", "", 4, 2, 11),
     Example("it → street?", "The animal didn't cross the street because it was too wide.", "", 4, 2, 11),
     Example("the token before", "The old man who lives next door feeds the birds every morning.", "", 1, 3, 4),
-    Example("two sentences", "The cat sleeps on the sofa.", "A kitten is lying on the couch.", 6, 5, 3),
+    Example("two sentences", "The cat sleeps on the sofa.", "A kitten is lying on the couch.", 2, 2, 3),
 )
 OWN, HUB = "all-MiniLM-L6-v2", "from a hub or a folder"
 MODELS = [OWN, HUB]
@@ -429,6 +429,9 @@ def about(choice: Choice, shown: Shown) -> str:
             )
     elif choice.show == NORMS:
         said += " This network does not tell its values, so the weights are shown."
+    unknown = cached.encoder_of(choice.reading.hub).tokenizer.unk_token
+    if unknown in shown.trace.source:
+        said += f" {as_it_is(unknown)} stands for what the model has no token for: it reads all of these alike."
     if choice.reading.b.strip() and not choice.reading.hub:
         said += " This model was trained to read sentences alone; here it reads both together, so that each can look at the other."
     return said

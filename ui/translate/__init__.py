@@ -1,22 +1,19 @@
 """The page "Translate": its controls, its link, and what it says of a translation. The closer looks are in `looks`."""
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from models import attention, zoo
 from models.seq2seq import NONE, Seq2Seq
 from models.trace import Trace
 from models.translation import sentence
-from models.writer import Touch
-from ui import cached, computation
+from ui import cached, stepping
 from ui.cached import Sentence
-from ui.components.alignment import Seen, as_plain, changed, last_touch, sentence_of, valid_touch
+from ui.components.alignment import changed
 from ui.lecture import as_it_is
+from ui.stepping import BEAM, Shown
 
 EXAMPLES = (
     "A black dog and a white dog run along the beach.",
@@ -36,12 +33,8 @@ TITLES = {
     NONE: "none · one fixed vector",
     HUB: HUB,
 }
-GREEDY, BEAM, SAMPLE = "Greedy", "Beam of 5", "Sample"
-WAYS = [GREEDY, BEAM, SAMPLE]
-TEXT, STEP, TOUCH = "text", "step", "touch"
 MEAN = "mean of all heads"
 MANY = 2  # unknown words, from which on a sentence is called foreign
-WIDEST = 1500  # characters of a text that is taken from a link
 SCORE_HELP = (
     "How relevant is a source word to the word to be written? Models trained alike, which differ in this formula only."
 )
@@ -52,21 +45,7 @@ def title(score: str) -> str:
     return TITLES[score]
 
 
-LINK = {
-    "model": lambda name: name in TITLES.values(),
-    "way": lambda name: name in WAYS,
-    STEP: lambda text: text.isdecimal() and len(text) < 4,
-}
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What is on the screen: the sentence asked, its untouched trace, the one in view, and where the visitor is in it."""
-
-    sentence: Sentence
-    untouched: Trace
-    trace: Trace
-    seen: Seen
+LINK = {"model": lambda name: name in TITLES.values(), **stepping.LINK}
 
 
 def title_of(sentence: Sentence) -> str:
@@ -83,17 +62,14 @@ def ask() -> Sentence:
     """The controls: sentence, model, way of decoding."""
     left, middle, right = st.columns([2.6, 1.4, 1.5])
     with left:
-        text = _text()
+        text = stepping.ask_text("English sentence", EXAMPLES[0], "Type an English sentence, then press Enter")
     with middle:
         score = st.selectbox(
             "Score", [*zoo.TRANSLATORS, HUB], format_func=title, key="model", bind="query-params", help=SCORE_HELP
         )
     with right:
-        way = (
-            st.segmented_control("Decode", WAYS, default=GREEDY, required=True, key="way", bind="query-params")
-            or GREEDY
-        )
-    st.pills("Examples", EXAMPLES, key="example", on_change=_pick, format_func=_short, label_visibility="collapsed")
+        way = stepping.ask_way()
+    stepping.offer(EXAMPLES)
     name = ""
     if score == HUB:
         name = st.text_input(
@@ -103,33 +79,8 @@ def ask() -> Sentence:
             bind="query-params",
             help=HUB_HELP,
         )
-    sampling, seed = 0.0, 0
-    if way == SAMPLE and score != HUB:
-        first, second = st.columns(2)
-        sampling = first.slider("Temperature of the drawing", 0.1, 2.0, 1.0, 0.1, key="sampling", bind="query-params")
-        seed = int(second.number_input("Seed", 0, 9999, 1, key="seed", bind="query-params"))
+    sampling, seed = (0.0, 0) if score == HUB else stepping.ask_sampling(way)
     return Sentence(text, "" if score == HUB else score, name, 5 if way == BEAM else 1, sampling, seed)
-
-
-def _text() -> str:
-    """The sentence typed, or the example picked: picking writes it into the field."""
-    if "text" not in st.session_state:
-        st.session_state["text"] = st.query_params.get(TEXT, EXAMPLES[0])[:WIDEST]
-    text = st.text_input("English sentence", key="text", placeholder="Type an English sentence, then press Enter")
-    if st.query_params.get(TEXT) != text[:WIDEST]:
-        st.query_params[TEXT] = text[:WIDEST]
-    return text
-
-
-def _pick() -> None:
-    if st.session_state["example"]:
-        st.session_state["text"] = st.session_state["example"]
-        st.session_state["example"] = None
-
-
-def _short(example: str) -> str:
-    words = example.split()
-    return " ".join(words[:3]) + (" …" if len(words) > 3 else "")
 
 
 def one_head(trace: Trace) -> Trace:
@@ -139,42 +90,6 @@ def one_head(trace: Trace) -> Trace:
     names = [MEAN, *trace.heads]
     chosen = st.selectbox("Layer and head", names, key="head", bind="query-params")
     return trace.mean() if chosen not in trace.heads else trace.only(trace.heads.index(chosen))
-
-
-def touch_before(untouched: Trace) -> Touch:
-    """What was touched up to now: told by the browser, or by the address when the page has just been opened."""
-    if "alignment" in st.session_state:
-        return last_touch(untouched)
-    return touch_in_link(untouched)
-
-
-def touch_in_link(trace: Trace) -> Touch:
-    """The touch that the address names, as far as it fits the sentence."""
-    try:
-        told = json.loads(st.query_params.get(TOUCH, "{}"))
-    except ValueError:
-        return Touch()
-    of = sentence_of(trace)
-    return valid_touch({**told, "of": of} if isinstance(told, dict) else None, of, len(trace.source))
-
-
-def step_in_link() -> int:
-    text = st.query_params.get(STEP, "")
-    return int(text) - 1 if LINK[STEP](text) and int(text) > 0 else 0
-
-
-def put_in_link(seen: Seen) -> None:
-    """The address follows step and touch, so that it can be sent."""
-    for name, value in ((STEP, str(seen.step + 1)), (TOUCH, "" if seen.touch.nothing() else touch_text(seen.touch))):
-        if value and st.query_params.get(name) != value:
-            st.query_params[name] = value
-        elif not value and name in st.query_params:
-            del st.query_params[name]
-
-
-def touch_text(touch: Touch) -> str:
-    """A touch as text: the same for the same touch."""
-    return json.dumps(as_plain(touch), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def about(shown: Shown) -> str:
@@ -191,17 +106,6 @@ def about(shown: Shown) -> str:
         new = len(changed(shown.untouched.target, trace.target))
         said += f" Touched: {new} of {len(trace.target)} words are not those of the untouched translation."
     return said
-
-
-def numbers_caption(shown: Shown) -> str:
-    """What the table in the tab Numbers holds."""
-    t = shown.seen.step
-    return f"Step {t + 1}, “{as_it_is(shown.trace.target[t])}”. {computation.row_sentence(shown.trace, t)}"
-
-
-def five_numbers(shown: Shown) -> pd.DataFrame:
-    """The row in view as the formula's columns."""
-    return computation.per_source(shown.trace, shown.seen.step, shown.seen.touch)
 
 
 def code() -> tuple[Callable[..., Any], ...]:

@@ -48,16 +48,29 @@ def alignment(
     editable: bool = True,
     symbol: str = "α",
     label: str = "translation",
+    outcome: str = "word",
+    reading: bool = False,
     key: str = "alignment",
 ) -> Seen:
     """Show the untouched trace and, if there is one, the touched one beside it.
 
-    Args: step: where it begins; symbol: what the weights are called; label: what is written.
+    Args: step: where it begins; symbol: what the weights are called; label: what is written;
+        outcome: what the candidates are; reading: show the source as a text, too, each word as dark as its weight.
     """
     sentence = sentence_of(untouched)
     result = _component(
         key=key,
-        data=packed(untouched, touched, touch, step=step, editable=editable, symbol=symbol, label=label),
+        data=packed(
+            untouched,
+            touched,
+            touch,
+            step=step,
+            editable=editable,
+            symbol=symbol,
+            label=label,
+            outcome=outcome,
+            reading=reading,
+        ),
         default={
             "step": {"of": sentence, "step": step},
             "touch": {"of": sentence, **as_plain(touch)},
@@ -84,6 +97,8 @@ def packed(
     editable: bool = True,
     symbol: str = "α",
     label: str = "translation",
+    outcome: str = "word",
+    reading: bool = False,
 ) -> bytes:
     """All the browser needs: a header and, for each trace, weights and scores of its first head."""
     traces = [untouched, *([touched] if touched else [])]
@@ -94,6 +109,8 @@ def packed(
         "step": min(step, len(traces[-1].target) - 1),
         "editable": editable,
         "symbol": symbol,
+        "outcome": outcome,
+        "reading": reading,
         "touch": as_plain(touch),
         "traces": [
             {

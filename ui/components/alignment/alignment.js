@@ -4,6 +4,7 @@
 
 const instances = new WeakMap();
 const SETTLE = 150; // ms without a step before the server is told
+const LONG = 48; // words, from which on a text that is read is not drawn as lines and matrix, too
 const BEAT = 1000; // ms a step while playing
 
 function unpack(bytes) {
@@ -55,12 +56,25 @@ function build(self) {
     return item;
   }));
   find(".source").querySelectorAll("li").forEach((item, s) => grab(self, item, s));
+  root.classList.toggle("reads", head.reading);
+  root.classList.toggle("long", head.source.length > LONG);
+  root.classList.toggle("decides", head.outcome !== "word");
+  find(".reading").replaceChildren(...(head.reading ? head.source.flatMap((word, s) => [heated(self, word, s), " "]) : []));
   strips(self);
   find(".hint").textContent = (trace.columns ? "← → step · Home End · click a word · hover a cell for its exact weight · ⊕ or Shift-click pins rows and adds them up"
     : "← → step · Home End · click a word. This model has no attention: all it knows of the sentence is one fixed vector.")
-    + (head.editable && trace.columns ? " · drag a source word's bar to change its weight · ⊘ forbids it" : "") + (head.editable ? " · click a likely word to force it" : "");
+    + (head.editable && trace.columns ? " · drag a source word's bar to change its weight · ⊘ forbids it" : "") + (forces(self) ? " · click a likely word to force it" : "") + (head.reading && head.editable ? " · click a word of the text to forbid it" : "");
   find(".temperature").value = Math.round(20 * Math.log10(head.touch.temperature ?? 1));
   layout(self);
+}
+
+// A word of the text that is read; a click forbids it.
+function heated(self, word, s) {
+  const made = element("span", { textContent: word });
+  made.addEventListener("pointerenter", () => { self.hover = { t: self.step, s }; schedule(self); });
+  made.addEventListener("pointerleave", () => { self.hover = null; schedule(self); });
+  if (self.head.editable && !self.untouched) made.addEventListener("click", () => forbid(self, s));
+  return made;
 }
 
 const isDark = (root) => {
@@ -138,6 +152,16 @@ function draw(self) {
     item.classList.toggle("forbidden", (head.touch.forbidden ?? []).includes(s) && !self.untouched);
     item.title = head.source[s] + (trace.columns ? `  ${head.symbol} = ` + exact(values[s]) : "");
   });
+  if (head.reading) {
+    const heat = total ?? values, most = Math.max(1e-9, ...heat);
+    find(".reading").classList.toggle("summed", total !== null);
+    find(".reading").querySelectorAll("span").forEach((item, s) => {
+      item.style.setProperty("--w", heat[s] / most);
+      item.classList.toggle("forbidden", (head.touch.forbidden ?? []).includes(s) && !self.untouched);
+      item.title = `${head.symbol} = ${exact(heat[s])}`;
+    });
+    find(".legend .least").textContent = "0"; find(".legend .most").textContent = exact(most);
+  }
   root.querySelectorAll(".strip").forEach((strip) => strip.querySelectorAll(".word").forEach((word, t) => {
     word.classList.toggle("now", strip.classList.contains("inview") && t === step); word.classList.toggle("later", t > step);
   }));
@@ -149,15 +173,17 @@ function draw(self) {
 
 function candidates(self, trace, step) {
   const list = self.root.querySelector(".candidates"), chosen = trace.candidates[step] ?? [];
-  self.root.querySelector(".what").textContent = chosen.length ? `p(word) of step ${step + 1}; the rest ${percent(Math.max(0, 1 - add(chosen.map(([, p]) => p))))}` : "";
+  self.root.querySelector(".what").textContent = chosen.length ? `p(${self.head.outcome})${self.head.outcome === "word" ? ` of step ${step + 1}` : ""}; the rest ${percent(Math.max(0, 1 - add(chosen.map(([, p]) => p))))}` : "";
   list.replaceChildren(...chosen.slice(0, 8).map(([word, p]) => {
-    const item = element("li", { title: `p = ${exact(p)}` + (self.head.editable ? "; click to force this word" : "") }, element("span", { textContent: word }), element("span", { textContent: percent(p) }));
+    const item = element("li", { title: `p = ${exact(p)}` + (forces(self) ? "; click to force this word" : "") }, element("span", { textContent: word }), element("span", { textContent: percent(p) }));
     item.style.setProperty("--p", p);
-    item.classList.toggle("written", word === trace.target[step]);
-    if (self.head.editable && !self.untouched) item.addEventListener("click", () => touch(self, { words: { ...kept(self.head.touch.words, step), [step]: word } }, true));
+    item.classList.toggle("written", word === (self.head.outcome === "word" ? trace.target[step] : chosen[0][0]));
+    if (forces(self) && !self.untouched) item.addEventListener("click", () => touch(self, { words: { ...kept(self.head.touch.words, step), [step]: word } }, true));
     return item;
   }));
 }
+
+const forces = (self) => self.head.editable && self.head.outcome === "word";
 
 // Touches of later steps are of words that may not be written any more: a new touch keeps those before it.
 const kept = (by, step) => Object.fromEntries(Object.entries(by ?? {}).filter(([t]) => Number(t) < step));
@@ -261,6 +287,8 @@ function go(self, step) {
 // Keep the row of the step inside the drawing, without moving the page.
 function reveal(self) {
   const box = self.root.querySelector(".drawing"), item = self.root.querySelectorAll(".target li")[self.step];
+  const strips = self.root.querySelector(".strips"), word = strips.querySelectorAll(".word")[self.step];
+  if (isSilent(self) && word) strips.scrollTop = word.offsetTop - strips.offsetTop - strips.clientHeight / 2;
   if (!item || box.scrollHeight <= box.clientHeight) return;
   const from = item.offsetTop - box.offsetTop;
   if (from < box.scrollTop || from + item.offsetHeight > box.scrollTop + box.clientHeight) box.scrollTop = from - box.clientHeight / 2;

@@ -1,0 +1,168 @@
+"""The page "Self-attention": its controls, and what it says of a decision."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from figures import self_attention as figures
+from models.attention import StructuredSelfAttention, redundancy
+from models.card import read_card
+from models.structured import SelfAttentive
+from models.trace import Trace
+from ui import cached, computation, stepping
+from ui.cached import Sentence
+from ui.lecture import as_it_is
+from ui.stepping import Shown
+
+TASKS = {"sentiment": "Sentiment of a review", "question-type": "Kind of question"}
+EXAMPLES = {
+    "sentiment": (
+        "The acting is wooden and the plot is a mess, but the music saves this film from disaster.",
+        "A warm, funny and beautifully acted story that never loses its way.",
+        "I wanted to like it. I really did. It is two hours of nothing, badly lit.",
+        "Not bad at all!",
+        "This film had everything: a great cast, a huge budget, the best composer of his time. What a pity that nobody had "
+        "bothered to write a story. I looked at my watch after twenty minutes, and again after thirty. The children next "
+        "to me fell asleep. When the hero finally died I felt relieved, for him and for me.",
+    ),
+    "question-type": (
+        "What is the capital of Mongolia?",
+        "How many people live in Tokyo?",
+        "Who wrote the letter that started the war?",
+        "What does NASA stand for?",
+        "Why do cats purr?",
+        "What kind of bird builds the largest nest?",
+    ),
+}
+LINK = {
+    "task": lambda name: name in TASKS.values(),
+    stepping.STEP: stepping.LINK[stepping.STEP],
+}
+
+
+def first_screen() -> None:
+    """Compute what a first visitor sees, so that nobody waits for it."""
+    cached.trace(Sentence(EXAMPLES["sentiment"][0], "sentiment"))
+
+
+def ask() -> Sentence:
+    """The controls: task and text."""
+    left, right = st.columns([1.2, 2.8])
+    with left:
+        task = st.selectbox(
+            "Decide on", list(TASKS), format_func=TASKS.__getitem__, key="task", bind="query-params", on_change=_forget
+        )
+    with right:
+        text = stepping.ask_text("Text", EXAMPLES[task][0], "Type a sentence in English, then press Enter")
+    stepping.offer(EXAMPLES[task])
+    return Sentence(text, task)
+
+
+def _forget() -> None:
+    """Another task begins with its own example."""
+    st.session_state.pop(stepping.TEXT, None)
+    st.query_params.pop(stepping.TEXT, None)
+
+
+def about(shown: Shown) -> str:
+    """The decision, and how much the looks see the same words."""
+    trace = shown.trace
+    (name, p), (other, q), *_ = trace.candidates[0]
+    said = f"**{name}**, p = {p:.4f} (next: {other}, {q:.4f})."
+    said += f" The looks' redundancy ‖AAᵀ − I‖² is {overlap(trace):.3f} of at most {most_overlap(trace):.0f}."
+    if shown.trace is not shown.untouched:
+        before, was = shown.untouched.candidates[0][0]
+        said += f" Untouched it was {before}, p = {was:.4f}."
+    return said
+
+
+def overlap(trace: Trace) -> float:
+    """Lin 2017's penalty, of these looks."""
+    A = trace.weights[0].astype(np.float64)
+    return float(np.square(A @ A.T - np.eye(len(A))).sum())
+
+
+def most_overlap(trace: Trace) -> float:
+    """The penalty if all looks saw one and the same word: r² − r."""
+    r = trace.weights.shape[1]
+    return r * r - r
+
+
+def of_look(shown: Shown) -> None:
+    """The computation of the look in view."""
+    trace, i = shown.trace, shown.seen.step
+    st.markdown(
+        f"Look {i + 1}: {computation.row_sentence(trace, i)} Here keys and values are the states h of the words themselves; "
+        "the query is learned, a row of W_s2, the same for every text."
+    )
+    network = cached.text_classifier(shown.sentence.score).network
+    query = network.looks.W_s2[:, i].numpy()
+    H = trace.values["h_bar"]
+    st.dataframe(computation.five_lines(query, H, H, trace.weights[0, i], trace.values["c"][i]), hide_index=True)
+    table = computation.per_source(trace, i, shown.seen.touch)
+    st.dataframe(table, hide_index=True, column_config=computation.exact(table), height=min(38 + 35 * len(table), 420))
+
+
+def without_words(shown: Shown) -> None:
+    """The class while the words most attended to, and least, go one by one."""
+    sentence = shown.sentence
+    with st.spinner("Reading the text again without its words …"):
+        most, least = (cached.dropped(sentence, which) for which in (True, False))
+    words = shown.untouched.source
+    name, p = shown.untouched.candidates[0][0]
+    st.markdown(
+        f"The word on which all looks together lie most is taken out of the text, the rest is read anew, and so on; beside it the "
+        f"same with the word looked at least. p({name}) begins at {p:.4f}. If attention told what mattered, the first curve would "
+        "fall at once and the second stay (Serrano & Smith 2019)."
+    )
+    st.plotly_chart(
+        figures.dropped(
+            {
+                f"{which} attended first": ([words[i] for i in found.words], found.p)
+                for which, found in (("most", most), ("least", least))
+            },
+            name,
+        ),
+        key="dropped",
+        alt=f"Probability of {name} while words are taken out",
+    )
+    table = pd.DataFrame(
+        [
+            {
+                "taken out": n,
+                "most attended": words[a],
+                f"p({name}) ": p_most,
+                "least attended": words[b],
+                f"p({name})": p_least,
+            }
+            for n, (a, p_most, b, p_least) in enumerate(
+                zip(most.words, most.p[1:], least.words, least.p[1:], strict=True), 1
+            )
+        ]
+    )
+    st.dataframe(table, hide_index=True, column_config=computation.exact(table))
+
+
+def model_notes(shown: Shown) -> None:
+    """The card."""
+    card = read_card(shown.sentence.score)
+    st.table(pd.DataFrame(card.rows(), columns=["", " "]).set_index(""))
+
+
+LOOKS: dict[str, Callable[[Shown], None]] = {
+    "Without its words": without_words,
+    "This look": of_look,
+    "The model": model_notes,
+}
+
+
+def title_of(sentence: Sentence) -> str:
+    return as_it_is(TASKS[sentence.score])
+
+
+def code() -> tuple[Callable[..., Any], ...]:
+    """The functions that compute it."""
+    return (StructuredSelfAttention.forward, redundancy, SelfAttentive.encode, SelfAttentive.decide)

@@ -1,0 +1,145 @@
+"""What every page shares that steps through a trace: where the visitor is, what was touched, and the link that keeps both."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from models.trace import Trace
+from models.writer import Touch
+from ui import cached, computation, take_home
+from ui.cached import Sentence
+from ui.components.alignment import Seen, alignment, as_plain, last_touch, sentence_of, valid_touch
+from ui.lecture import Download, Numbers, as_it_is
+
+GREEDY, BEAM, SAMPLE = "Greedy", "Beam of 5", "Sample"
+WAYS = [GREEDY, BEAM, SAMPLE]
+TEXT, STEP, TOUCH = "text", "step", "touch"
+WIDEST = 1500  # characters of a text that is taken from a link
+LINK = {
+    "way": lambda name: name in WAYS,
+    STEP: lambda text: text.isdecimal() and len(text) < 4,
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is on the screen: the sentence asked, its untouched trace, the one in view, and where the visitor is in it."""
+
+    sentence: Sentence
+    untouched: Trace
+    trace: Trace
+    seen: Seen
+
+
+def ask_text(label: str, first: str, placeholder: str) -> str:
+    """The text typed, or the example picked: picking writes it into the field."""
+    if TEXT not in st.session_state:
+        st.session_state[TEXT] = st.query_params.get(TEXT, first)[:WIDEST]
+    text = st.text_input(label, key=TEXT, placeholder=placeholder)
+    if st.query_params.get(TEXT) != text[:WIDEST]:
+        st.query_params[TEXT] = text[:WIDEST]
+    return text
+
+
+def offer(examples: tuple[str, ...]) -> None:
+    """Examples to pick from, below the field."""
+    st.pills("Examples", examples, key="example", on_change=_pick, format_func=_short, label_visibility="collapsed")
+
+
+def _pick() -> None:
+    if st.session_state["example"]:
+        st.session_state[TEXT] = st.session_state["example"]
+        st.session_state["example"] = None
+
+
+def _short(example: str) -> str:
+    words = example.split()
+    return " ".join(words[:3]) + (" …" if len(words) > 3 else "")
+
+
+def ask_way() -> str:
+    """How the next word is decided on."""
+    return st.segmented_control("Decode", WAYS, default=GREEDY, required=True, key="way", bind="query-params") or GREEDY
+
+
+def ask_sampling(way: str) -> tuple[float, int]:
+    """Temperature and seed of the drawing; (0, 0) where nothing is drawn."""
+    if way != SAMPLE:
+        return 0.0, 0
+    first, second = st.columns(2)
+    sampling = first.slider("Temperature of the drawing", 0.1, 2.0, 1.0, 0.1, key="sampling", bind="query-params")
+    return sampling, int(second.number_input("Seed", 0, 9999, 1, key="seed", bind="query-params"))
+
+
+def stepped(sentence: Sentence, untouched: Trace, *, editable: bool = True, **drawn: Any) -> Shown | None:
+    """The alignment. What was touched is decoded anew before it is drawn. None until the browser has painted it.
+
+    Args: drawn: how, for `ui.components.alignment`.
+    """
+    touch = touch_before(untouched)
+    touched = None
+    if not touch.nothing() and editable:
+        try:
+            touched = cached.trace(sentence, touch_text(touch), touch)
+        except ValueError as error:
+            st.warning(str(error), icon=":material/edit_note:")
+    seen = alignment(untouched, touched, touch, step=step_in_link(), editable=editable, **drawn)
+    put_in_link(seen)
+    return Shown(sentence, untouched, touched or untouched, seen) if seen.painted else None
+
+
+def touch_before(untouched: Trace) -> Touch:
+    """What was touched up to now: told by the browser, or by the address when the page has just been opened."""
+    if "alignment" in st.session_state:
+        return last_touch(untouched)
+    return touch_in_link(untouched)
+
+
+def touch_in_link(trace: Trace) -> Touch:
+    """The touch that the address names, as far as it fits the sentence."""
+    try:
+        told = json.loads(st.query_params.get(TOUCH, "{}"))
+    except ValueError:
+        return Touch()
+    of = sentence_of(trace)
+    return valid_touch({**told, "of": of} if isinstance(told, dict) else None, of, len(trace.source))
+
+
+def step_in_link() -> int:
+    text = st.query_params.get(STEP, "")
+    return int(text) - 1 if LINK[STEP](text) and int(text) > 0 else 0
+
+
+def put_in_link(seen: Seen) -> None:
+    """The address follows step and touch, so that it can be sent."""
+    for name, value in ((STEP, str(seen.step + 1)), (TOUCH, "" if seen.touch.nothing() else touch_text(seen.touch))):
+        if value and st.query_params.get(name) != value:
+            st.query_params[name] = value
+        elif not value and name in st.query_params:
+            del st.query_params[name]
+
+
+def touch_text(touch: Touch) -> str:
+    """A touch as text: the same for the same touch."""
+    return json.dumps(as_plain(touch), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def numbers(shown: Shown) -> Numbers:
+    """The row in view as the formula's columns."""
+    t = shown.seen.step
+    caption = f"Step {t + 1}, “{as_it_is(shown.trace.target[t])}”. {computation.row_sentence(shown.trace, t)}"
+    return Numbers(caption, five_numbers(shown))
+
+
+def five_numbers(shown: Shown) -> pd.DataFrame:
+    """Score, exp, sum and weight of every word that can be looked at."""
+    return computation.per_source(shown.trace, shown.seen.step, shown.seen.touch)
+
+
+def downloads(shown: Shown, title: str) -> list[Download]:
+    """Everything of the trace in view."""
+    asked = {**vars(shown.sentence), "touch": touch_text(shown.seen.touch)}
+    return take_home.downloads(shown.trace, shown.seen.step, f"{shown.sentence.text} · {title}", asked)
