@@ -289,8 +289,6 @@ function reveal(self) {
   const box = self.root.querySelector(".drawing"), item = self.root.querySelectorAll(".target li")[self.step];
   const strips = self.root.querySelector(".strips"), word = strips.querySelectorAll(".word")[self.step];
   if (isSilent(self) && word) strips.scrollTop = word.offsetTop - strips.offsetTop - strips.clientHeight / 2;
-  const strips = self.root.querySelector(".strips"), word = strips.querySelectorAll(".word")[self.step];
-  if (isSilent(self) && word) strips.scrollTop = word.offsetTop - strips.offsetTop - strips.clientHeight / 2;
   if (!item || box.scrollHeight <= box.clientHeight) return;
   const from = item.offsetTop - box.offsetTop;
   if (from < box.scrollTop || from + item.offsetHeight > box.scrollTop + box.clientHeight) box.scrollTop = from - box.clientHeight / 2;
