@@ -182,3 +182,15 @@ def test_norms_change_what_is_seen() -> None:
     shares = heads.row_shares(trace.weights * trace.values["f"][:, None, :])
     np.testing.assert_allclose(shares.sum(-1), 1, atol=1e-5)
     assert np.abs(shares - trace.weights).max() > 0.2
+
+
+def test_a_rollout_is_of_no_head() -> None:
+    text = words_of(visit(show="Rollout", layer="6", look="Heads taken out"))
+    assert "rollout up to layer 6** (layers count from 1)" in text
+    assert "the one in view" not in text
+    assert "without layer 4 · head 2, the one in view" in words_of(visit(look="Heads taken out"))
+
+
+def test_unknown_tokens_are_explained() -> None:
+    assert "[UNK] stands for what the model has no token for" in words_of(visit(a="A dog 🎉 runs."))
+    assert "[UNK]" not in words_of(visit())

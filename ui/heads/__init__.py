@@ -137,8 +137,9 @@ class Shown:
         return int(self.rows[self.step])
 
     @property
-    def heads(self) -> int:
-        return len(self.trace.heads) // self.layers
+    def in_view(self) -> int | None:
+        """The head whose map is the large one; a rollout is of none."""
+        return None if self.one.heads[0] not in (name := self.trace.heads[self.head], f"{name}, {NORMS}") else self.head
 
 
 def first_screen() -> None:
@@ -339,7 +340,7 @@ def large(
     part = np.ix_(rows, columns)
     names = {
         WEIGHTS: trace.heads[head],
-        NORMS: f"{trace.heads[head]}, α‖f(x)‖",
+        NORMS: f"{trace.heads[head]}, {NORMS}",
         ROLLOUT: f"rollout up to layer {cell + 1}",
     }
     scores = trace.scores[head][part]

@@ -9,13 +9,14 @@ import streamlit as st
 from figures import heads as figures
 from models import encoder, zoo
 from ui import cached, computation
-from ui.heads import CAUTION, Choice, Shown, row_numbers
+from ui.heads import CAUTION, Choice, Shown, numbers_caption, row_numbers
 from ui.lecture import as_it_is
 
 
 def row_look(_choice: Choice, shown: Shown) -> None:
     """The five lines of this row, and every number of it."""
     trace, head, t = shown.trace, shown.head, shown.t
+    st.markdown(numbers_caption(shown))
     if "Q" not in trace.values:
         st.info("This network computes attention in a way of its own: it tells its weights, not how it came to them.")
         st.dataframe(row_numbers(shown), hide_index=True, column_config=computation.exact(row_numbers(shown)))
@@ -24,7 +25,7 @@ def row_look(_choice: Choice, shown: Shown) -> None:
     weights = trace.weights[head, t]
     lines = computation.five_lines(Q, K, V, weights, weights @ V).drop(columns="what")
     st.dataframe(lines, hide_index=True, column_config=computation.exact(lines))
-    st.caption("Click a number to see the products that it is made of.")
+    st.caption("Click a number of q·k to see the products that it is made of.")
     computation.ask_terms(
         row_numbers(shown),
         f"heads_row_{head}_{t}",
@@ -65,16 +66,22 @@ def ablation_look(choice: Choice, shown: Shown) -> None:
             return
     turned = 1 - cosines
     layer, head = np.unravel_index(int(turned.argmax()), turned.shape)
-    here = cosines.reshape(-1)[shown.head]
+    here = (
+        ""
+        if shown.in_view is None
+        else (
+            f", and {cosines.reshape(-1)[shown.in_view]:.4f} without {shown.trace.heads[shown.in_view]}, the one in view"
+        )
+    )
     st.markdown(
         f"The sentence's embedding (mean of the last states, length 1) without a head, against the one with all: the cosine is "
-        f"{cosines.min():.4f} without **layer {layer + 1} · head {head + 1}**, which matters most, and {here:.4f} without "
-        f"{shown.trace.heads[shown.head]}, the one in view. The mean over all {cosines.size} is {cosines.mean():.4f}."
+        f"{cosines.min():.4f} without **layer {layer + 1} · head {head + 1}**, which matters most{here}. "
+        f"The mean over all {cosines.size} is {cosines.mean():.4f}."
     )
     _heat_map(1000 * np.maximum(turned, 0), "1000 (1 − cos)", shown, "heads_ablation", digits=0)
     st.caption(
-        "One head at a time, in this sentence only: what two heads do for each other is not seen (Michel 2019). The last layer "
-        "stands out because nothing comes after it that could make up for it."
+        "One head at a time, in this sentence only: what two heads do for each other is not seen (Michel 2019). After the "
+        "last layer nothing comes that could make up for it."
     )
 
 
@@ -132,7 +139,7 @@ def _heat_map(
 ) -> None:
     ink = figures.INK_ON_DARK if st.context.theme.type == "dark" else figures.INK
     st.plotly_chart(
-        figures.layers_by_heads(values, title, shown.head, ink=ink, most=most, digits=digits),
+        figures.layers_by_heads(values, title, shown.in_view, ink=ink, most=most, digits=digits),
         key=key,
         alt=f"{title} for each layer and head",
     )

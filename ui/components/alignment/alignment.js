@@ -408,6 +408,7 @@ export default function (component) {
   self.draft = self.hover = null;
   build(self);
   self.showHeat();
+  if (another) requestAnimationFrame(() => reveal(self));
   if (isNew) {
     self.resize.observe(self.root);
     requestAnimationFrame(() => setTimeout(() => self.component.setStateValue("painted", true)));
