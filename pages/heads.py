@@ -39,7 +39,11 @@ def numbers(_choice: Choice, shown: Shown) -> lecture.Numbers:
 
 def downloads(choice: Choice, shown: Shown) -> list[lecture.Download]:
     title = f"{choice.reading.a} {choice.reading.b} · {shown.one.heads[0]}"
-    return take_home.downloads(shown.one, shown.step, title, vars(choice.reading))
+    return [
+        lecture.Download("All heads (PNG)", lambda: words.picture(shown, "png"), "heads.png", "image/png"),
+        lecture.Download("All heads (SVG)", lambda: words.picture(shown, "svg"), "heads.svg", "image/svg+xml"),
+        *take_home.downloads(shown.one, shown.step, title, vars(choice.reading)),
+    ]
 
 
 lecture.page(

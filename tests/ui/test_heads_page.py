@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from figures.heads import layers_by_heads
+from figures.overview import file
 from tests.models.test_encoder import make
 from tests.visiting import said, visit_page
 from ui import cached, heads
@@ -194,3 +195,12 @@ def test_a_rollout_is_of_no_head() -> None:
 def test_unknown_tokens_are_explained() -> None:
     assert "[UNK] stands for what the model has no token for" in words_of(visit(a="A dog 🎉 runs."))
     assert "[UNK]" not in words_of(visit())
+
+
+@pytest.mark.parametrize(("kind", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
+def test_all_heads_are_taken_home(kind: str, begins: bytes) -> None:
+    weights = np.tile(np.eye(5, dtype=np.float32), (6, 1, 1))
+    names = (["1", "2"], ["1", "2", "3"])
+    shown = file(weights, *names, [False] * 6, "layer╲head", "weight α", kind, dpi=40)
+    hidden = file(weights, *names, [True] * 6, "layer╲head", "weight α", kind, dpi=40)
+    assert shown.startswith(begins) and shown != hidden

@@ -115,6 +115,7 @@ class Shown:
     """What is on the screen.
 
     Attributes:
+        maps: the small maps.
         trace: all heads of the whole reading.
         one: the large map: rows and columns may be those of one sentence only.
         rows, columns: the places of its rows and columns in the whole reading.
@@ -122,6 +123,7 @@ class Shown:
         step: the row in view, of `one`.
     """
 
+    maps: Maps
     trace: Trace
     one: Trace
     rows: np.ndarray
@@ -264,7 +266,7 @@ def draw(choice: Choice) -> Shown | None:
         )
     step = step_now(one)
     st.query_params[STEP] = str(step + 1)
-    return Shown(trace, one, rows, columns, cell, head, step, layers) if seen.painted else None
+    return Shown(maps, trace, one, rows, columns, cell, head, step, layers) if seen.painted else None
 
 
 def places(trace: Trace, look: int | None, at: int | None) -> tuple[np.ndarray, np.ndarray]:
@@ -466,6 +468,15 @@ def row_numbers(shown: Shown) -> pd.DataFrame:
 
 def _counted(words: tuple[str, ...]) -> list[str]:
     return [f"{s + 1} {word}" for s, word in enumerate(words)]
+
+
+def picture(shown: Shown, kind: str) -> bytes:
+    """All small maps in one picture, "png" or "svg", as they are on the screen."""
+    from figures import overview as pictures  # matplotlib: only when somebody asks
+
+    maps = shown.maps
+    weights = np.where(maps.weights < maps.cut, 0, maps.weights)
+    return pictures.file(weights, maps.rows, maps.columns, maps.hidden, maps.corner, maps.symbol, kind)
 
 
 def code() -> tuple[Callable[..., Any], ...]:
