@@ -13,9 +13,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from models.attention import Attention
 from models.card import Card
 from models.key_value import L as TRAINED_L
-from models.key_value import MemoryModel
+from models.key_value import Memory, MemoryModel
 from models.seq2seq import writable
 from models.trace import Trace
 from models.words import BEGIN, END, PAD, SPECIAL, UNKNOWN, Vocabulary, treebank

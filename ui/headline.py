@@ -143,11 +143,11 @@ def model_notes(_shown: Shown) -> None:
     st.dataframe(
         pd.DataFrame(
             {
-                "": ["this model", "this model, 5 beams", "the lead", "ABS (Rush 2015)"],
+                "": ["this model, 5 beams", "this model, greedy", "the lead", "ABS (Rush 2015)"],
                 **{
                     name: [
                         card.metrics[name],
-                        card.metrics[f"{name}_beam5"],
+                        card.metrics[f"{name}_greedy"],
                         card.metrics[f"{name}_lead"],
                         card.published[name],
                     ]
