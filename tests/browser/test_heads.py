@@ -93,6 +93,27 @@ def test_an_example_brings_its_head_and_token(page: Page, server: str) -> None:
     expect(its_large).to_have_attribute("data-word", "cat")
 
 
+def test_server_and_browser_agree_after_every_change(page: Page, server: str) -> None:
+    grid, large = open_page(page, server)
+    page.keyboard.press("ArrowRight")
+    expect(page).to_have_url(re.compile("step=12"))
+    page.get_by_text("it → animal", exact=True).click()  # the same sentence again: back to its token
+    expect(large).to_have_attribute("data-word", "it")
+    expect(page.get_by_text("“it” has its largest weight, 0.677")).to_be_visible()
+    page.get_by_text("Rollout", exact=True).click()
+    expect(grid.locator(".map")).to_have_count(6)
+    grid.locator(".map").nth(5).click()
+    expect(page.get_by_text("rollout up to layer 6 (layers")).to_be_visible()
+    page.get_by_text("Weights α", exact=True).click()
+    expect(grid).to_have_attribute("data-cell", "61")
+    expect(page.get_by_text("layer 6 · head 2 (both count from 1): “it”")).to_be_visible()
+    field = page.get_by_label("Sentence A")
+    field.fill("A dog runs.")
+    field.press("Enter")
+    expect(large).to_have_attribute("data-word", "[SEP]")
+    expect(page.get_by_text("layer 6 · head 2 (both count from 1): “[SEP]”")).to_be_visible()
+
+
 def test_only_what_looks_across_is_shown(page: Page, server: str) -> None:
     _, large = open_page(page, server, "a=The+cat+sleeps.&b=A+kitten+dreams.&between=A+%E2%86%92+B")
     expect(large.locator(".target li")).to_have_text([re.compile(word) for word in ("the", "cat", "sleeps", r"\.")])

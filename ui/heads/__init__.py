@@ -221,18 +221,9 @@ def _pick() -> None:
         return
     example = EXAMPLES[number]
     st.session_state.update({"heads_a": example.a, "heads_b": example.b, "example": None})
-    painted = st.session_state.get(f"{_key()}_painted", False)
     st.session_state["heads_picked"] = st.session_state.get("heads_picked", 0) + 1
-    st.session_state[f"{_key()}_painted"] = painted
-    st.session_state.pop("heads_start", None)
     for name, value in ((LAYER, example.layer), (HEAD, example.head), (STEP, example.token)):
         st.query_params[name] = str(value)
-
-
-def _key() -> str:
-    """The large map is another after an example was picked: it begins at the example's token, also in the same sentence."""
-    picked = st.session_state.get("heads_picked", 0)
-    return f"heads_alignment_{picked}" if picked else "heads_alignment"
 
 
 # ---------------------------------------------------------------- what is drawn
@@ -246,25 +237,25 @@ def draw(choice: Choice) -> Shown | None:
     rows, columns = places(trace, *BETWEEN[choice.between])
     maps = maps_of(trace, layers, show, choice, rows, columns)
     left, right = st.columns([1, 1.25], gap="medium")
-    of = f"{layers}×{len(trace.heads)} {show} {st.session_state.get('heads_picked', 0)}"
     with left:
-        cell = overview(maps, of, start_cell(of, layers, len(trace.heads), show))
+        cell = overview(maps, *start_cell(layers, len(trace.heads), show))
         st.caption(hidden_words(maps))
     _link_follows(cell, layers, len(trace.heads), show)
     head = cell if show != ROLLOUT else cell * (len(trace.heads) // layers)
     one = large(trace, maps.weights[cell], show, cell, head, rows, columns)
+    key, start = start_step(one)
     with right:
         seen = alignment(
             one,
             None,
             Touch(),
-            step=start_step(one),
+            step=start,
             editable=False,
             symbol="α" if show == WEIGHTS else "share",
             label="who looks",
-            key=_key(),
+            key=key,
         )
-    step = step_now(one)
+    step = step_now(one, key, start)
     st.query_params[STEP] = str(step + 1)
     return Shown(maps, trace, one, rows, columns, cell, head, step, layers) if seen.painted else None
 
@@ -363,14 +354,20 @@ def large(
 # ---------------------------------------------------------------- the link
 
 
-def start_cell(of: str, layers: int, count: int, show: str) -> int:
-    """The head that the link names, or the example's; kept, so that the same maps are not sent again."""
-    starts: dict[str, int] = st.session_state.setdefault("heads_cells", {})
-    if of not in starts:
+def start_cell(layers: int, count: int, show: str) -> tuple[str, int]:
+    """The name of this set of maps, and the one chosen at first, as the link says.
+
+    Both are kept while the set is the same, so that the same maps are not sent again. Another network, a rollout or an example
+    picked make another set, of a name that was not used before: what the browser said of an earlier one does not count.
+    """
+    kind = (layers, count, show == ROLLOUT, st.session_state.get("heads_picked", 0))
+    before, number, cell = st.session_state.get("heads_set", (None, 0, 0))
+    if kind != before:
         layer, head = (_number(name, otherwise) for name, otherwise in ((LAYER, 4), (HEAD, 2)))
         layer, head = min(layer, layers) - 1, min(head, count // layers) - 1
-        starts[of] = layer if show == ROLLOUT else layer * (count // layers) + head
-    return starts[of]
+        number, cell = number + 1, layer if show == ROLLOUT else layer * (count // layers) + head
+        st.session_state["heads_set"] = (kind, number, cell)
+    return f"set {number}", cell
 
 
 def _link_follows(cell: int, layers: int, count: int, show: str) -> None:
@@ -381,21 +378,33 @@ def _link_follows(cell: int, layers: int, count: int, show: str) -> None:
         st.query_params[HEAD] = str(head + 1)
 
 
-def start_step(one: Trace) -> int:
-    """The row at which a sentence begins; kept, so that the same map is not sent again at every step."""
-    of, step = st.session_state.get("heads_start", ("", 0))
-    if of != sentence_of(one):
-        own = sentence_of(one) == sentence_of(cached.heads(Reading(EXAMPLES[0].a)))
+def start_step(one: Trace) -> tuple[str, int]:
+    """The key of the large map, and the row at which it begins, as the link says.
+
+    Both are kept while the sentence is the same, so that the same map is not sent again at every step; another sentence, or an
+    example picked, makes another map.
+    """
+    kind = (sentence_of(one), st.session_state.get("heads_picked", 0))
+    before, number, step = st.session_state.get("heads_map", (None, -1, 0))
+    if kind != before:
+        own = number < 0 and sentence_of(one) == sentence_of(cached.heads(Reading(EXAMPLES[0].a)))
         step = min(_number(STEP, EXAMPLES[0].token if own else 1), len(one.target)) - 1
-        st.session_state["heads_start"] = (sentence_of(one), step)
-    return step
+        painted = st.session_state.get(f"{_map_key(max(number, 0))}_painted", False)
+        number += 1
+        st.session_state["heads_map"] = (kind, number, step)
+        st.session_state[f"{_map_key(number)}_painted"] = painted
+    return _map_key(number), step
 
 
-def step_now(one: Trace) -> int:
+def _map_key(number: int) -> str:
+    return f"heads_alignment_{number}" if number else "heads_alignment"
+
+
+def step_now(one: Trace, key: str, start: int) -> int:
     """The row in view: where the browser says it is, or where it begins."""
-    told = (st.session_state.get(_key()) or {}).get("step")
+    told = (st.session_state.get(key) or {}).get("step")
     known = isinstance(told, Mapping) and told.get("of") == sentence_of(one)
-    return valid_step(told, sentence_of(one), len(one.target)) if known else start_step(one)
+    return valid_step(told, sentence_of(one), len(one.target)) if known else start
 
 
 def _number(name: str, otherwise: int) -> int:
