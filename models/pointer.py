@@ -147,7 +147,7 @@ class HeadlineWriter(Writer):
         copied = (torch.from_numpy(trace.weights[0]) * (source == words[:, None])).sum(-1)
         share = (1 - p_gen) * copied / (p_gen * P_word + (1 - p_gen) * copied).clamp_min(1e-12)
         notes = {
-            t: f"“{word}” was copied: {share[t]:.0%} of its probability is pointing, {1 - share[t]:.0%} the vocabulary."
+            t: f"“{word}” was copied: {share[t]:.2%} of its probability is pointing, {1 - share[t]:.2%} the vocabulary."
             for t, word in enumerate(trace.target)
             if share[t] > 1 / 2 and word != SPECIAL[END]
         }

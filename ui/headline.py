@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -23,13 +24,14 @@ from ui.stepping import BEAM, Shown
 NAME = "headline"
 EXAMPLES = (
     "Russian Defense Minister Ivanov called Sunday for the creation of a joint front for combating global terrorism.",
-    "A detained Iranian-American academic accused of acting against national security has been released from a Tehran "
-    "prison after a hefty bail was posted, a top judiciary official said Tuesday.",
-    "Ministers from the European Union and its Mediterranean neighbors gathered here under heavy security on Monday for "
-    "an unprecedented conference on economic and political cooperation.",
+    "Metro-Goldwyn-Mayer reported a third-quarter net loss of dlrs 16 million due mainly to the effect of accounting rules "
+    "adopted this year.",
+    "Starting from July 1, the island province of Hainan in southern China will implement strict market access control on all "
+    "incoming livestock and animal products to prevent the possible spread of epidemic diseases.",
+    "Australian wine exports hit a record 52.1 million liters worth 260 million dollars (143 million US) in September, the "
+    "government statistics office reported on Monday.",
     "At least 41 people died when flooding hit the city of Zzyzx in northern Freedonia on Friday, police said.",
-    "Shares of the carmaker Volkswagen fell 3.5 percent on Thursday after it said that profits would be lower this year.",
-)
+)  # Rush 2015's figure; the lecture's three; a place that there is not
 LENGTHS = (0, *range(4, 17))
 LINK = {**stepping.LINK, "length": lambda text: text.isdecimal() and int(text) in LENGTHS}
 
@@ -116,7 +118,7 @@ def by_word(shown: Shown) -> None:
     st.markdown(
         "**Written or copied?** The shares of each word's probability that come from either, and where it points most."
     )
-    p_gen, P_vocab, pointed = (trace.values[name] for name in ("p_gen", "P_vocab", "copied"))
+    p_gen, P_vocab, pointed = (trace.values[name].astype(np.float64) for name in ("p_gen", "P_vocab", "copied"))
     most = trace.weights[0].argmax(-1)
     total = p_gen * P_vocab + (1 - p_gen) * pointed
     table = pd.DataFrame(

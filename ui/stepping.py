@@ -17,7 +17,7 @@ from ui.lecture import Download, Numbers, as_it_is
 GREEDY, BEAM, SAMPLE = "Greedy", "Beam of 5", "Sample"
 WAYS = [GREEDY, BEAM, SAMPLE]
 TEXT, STEP, TOUCH = "text", "step", "touch"
-WIDEST = 1500  # characters of a text that is taken from a link
+WIDEST = 3000  # characters of a text that is taken from a link
 LINK = {
     "way": lambda name: name in WAYS,
     STEP: lambda text: text.isdecimal() and len(text) < 4,
