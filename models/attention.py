@@ -180,6 +180,7 @@ class StructuredSelfAttention(nn.Module):
     def forward(
         self, H: Float[Tensor, "batch source d"], mask: Bool[Tensor, "batch source"] | None = None
     ) -> Attention:
+        r"""$A = \text{softmax}(W_{s2} \tanh(W_{s1} H^\top))$, a row a look; the context is $M = A H$. Lin 2017, eqs. 6 and 7."""
         scores = (torch.tanh(H @ self.W_s1) @ self.W_s2).mT
         weights = softmax(scores, None if mask is None else mask.unsqueeze(-2))
         return Attention(scores, weights, weights @ H)

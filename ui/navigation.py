@@ -59,7 +59,7 @@ SELF_ATTENTION = Page(
     "Self-attention",
     ":material/format_color_text:",
     lecture="A10",
-    claim="A classifier that looks at its sentence several times, and shows which words made it decide.",
+    claim="A classifier looks at its text four times before it decides. Step through the looks, and test whether they mattered.",
 )
 
 HEADS = Page(

@@ -44,8 +44,10 @@ def give_back() -> None:
 
 def warm_up() -> None:
     """Import torch, load the networks of the first screens, and compute what these show."""
-    from ui import fool, heads, translate
+    from ui import fool, headline, heads, self_attention, translate
 
     fool.first_screen()
     translate.first_screen()
+    headline.first_screen()
+    self_attention.first_screen()
     heads.first_screen()

@@ -160,7 +160,7 @@ function draw(self) {
       item.classList.toggle("forbidden", (head.touch.forbidden ?? []).includes(s) && !self.untouched);
       item.title = `${head.symbol} = ${exact(heat[s])}`;
     });
-    find(".legend .least").textContent = "0"; find(".legend .most").textContent = exact(most);
+    find(".legend .least").textContent = "0"; find(".legend .most").textContent = head.source.length > LONG ? exact(most) : "1 (in the text " + exact(most) + ")";
   }
   root.querySelectorAll(".strip").forEach((strip) => strip.querySelectorAll(".word").forEach((word, t) => {
     word.classList.toggle("now", strip.classList.contains("inview") && t === step); word.classList.toggle("later", t > step);
