@@ -24,6 +24,8 @@ from torchvision.models import WeightsEnum, get_model_weights, list_models
 from models.card import Card, read_card
 from models.classification import TextClassifier
 from models.classifier import Classifier, ready
+from models.key_value import MemoryModel
+from models.language_model import LanguageModel
 from models.pointer import HeadlineWriter, Pointer
 from models.seq2seq import Seq2Seq
 from models.structured import SelfAttentive
@@ -195,6 +197,14 @@ def text_classifier(name: str) -> TextClassifier:
     network = SelfAttentive(len(words), len(CLASSES[name]), LOOKS)
     network.load_state_dict(_weights(name, known))
     return TextClassifier(network.eval().requires_grad_(False), words, CLASSES[name], known)
+
+
+def language_model(kind: str) -> LanguageModel:
+    """The language model of this kind, ready for use. Raises `WeightsUnavailableError` as `translator` does."""
+    known, words = read_card(f"memory-{kind}"), Vocabulary.read(WORDS / "memory.txt")
+    network = MemoryModel(kind, len(words))
+    network.load_state_dict(_weights(f"memory-{kind}", known))
+    return LanguageModel(kind, network.eval().requires_grad_(False), words, known)
 
 
 def translator_card(score: str) -> Card:

@@ -39,6 +39,7 @@ EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
     **{name: partial(translate.export, score) for name, score in TRANSLATORS.items()},
     "headline": headline.export,
     **{name: partial(classify.export, name) for name in classify.NAMES},
+    **{f"memory-{kind}": partial(memory.export, kind) for kind in KINDS},
 }
 GROUPS = {
     "translate": list(TRANSLATORS),
@@ -50,6 +51,7 @@ EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     **{name: (partial(translate.evaluate, name), "test_2016_flickr") for name in TRANSLATORS},
     "headline": (headline.evaluate, "gigaword_test"),
     **{name: (partial(classify.evaluate, name), "test") for name in classify.NAMES},
+    **{f"memory-{kind}": (partial(memory.evaluate, kind), "test") for kind in KINDS},
 }
 
 

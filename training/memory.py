@@ -9,13 +9,16 @@ import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from models import zoo
 from models.key_value import L, Memory, MemoryModel
 from models.words import END, Vocabulary
 from training.data import lines
+from training.shipping import ship
 from training.snapshot import Snapshot, restore, state_of
 
 BOOKS, PTB = "gutenberg_children", "ptb"
@@ -132,3 +135,29 @@ def perplexity(model: MemoryModel, words: Tensor, L: int = L, rows: int = 1) -> 
         memory = read.memory
         total += float(cross_entropy(model, read.h_star, following[:, columns], reduction="sum"))
     return math.exp(total / following.numel())
+
+
+def evaluate(kind: str, data: Path, split: str = "test", limit: int | None = None) -> dict[str, Any]:
+    """`{"name", "split", "n", "metrics"}` of the shipped weights: perplexity a word, every word of the books read in one go."""
+    model = zoo.language_model(kind)
+    words = numbers(text(data, BOOKS, split, limit), model.known)
+    metrics = {"ppl": round(perplexity(model.network, words), 2)}
+    return {"name": f"memory-{kind}", "split": split, "n": len(words) - 1, "metrics": metrics}
+
+
+def export(kind: str, data: Path, run: Snapshot, seed: int) -> None:
+    """Write what the app ships: the weights in fp16, the words, and the card with what `evaluate` measures on them."""
+    Vocabulary.count(text(data, BOOKS, "train"), AT_LEAST[BOOKS]).write(zoo.WORDS / "memory.txt")
+    ship(
+        f"memory-{kind}",
+        run,
+        seed,
+        lambda: evaluate(kind, data)["metrics"],
+        title=f"Language model, {kind}",
+        paper="Daniluk 2017",
+        data="39 children's books of Project Gutenberg (public domain): 3.2 million words",
+        licence="public domain data; the weights are this project's",
+        published={},
+        published_on="Daniluk 2017 report Wikipedia, which is not at hand",
+        measured_on="the books kept aside (221,000 words; unknown words count as ⟨unk⟩), fp16 weights",
+    )
