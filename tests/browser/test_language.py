@@ -5,8 +5,6 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from ui.self_attention import EXAMPLES
-
 
 def open_page(page: Page, server: str, name: str, query: str = "") -> Locator:
     page.goto(f"{server}/{name}?{query}")
@@ -73,12 +71,3 @@ def test_a_word_of_the_text_is_forbidden_by_a_click_and_the_class_told(page: Pag
     expect(page.get_by_text("Untouched it was negative")).to_be_visible()
     component.locator(".reading span").nth(0).click()
     expect(component.locator(".reading span.forbidden")).to_have_count(0)
-
-
-def test_a_long_text_is_read_and_not_drawn(page: Page, server: str) -> None:
-    component = open_page(page, server, "self_attention")
-    page.get_by_label("Text", exact=True).fill(EXAMPLES["sentiment"][4])
-    page.get_by_label("Text", exact=True).press("Enter")
-    expect(component.locator(".reading span")).to_have_count(73)
-    expect(component.locator(".matrix")).to_be_hidden()
-    expect(component.locator(".candidates li").first).to_contain_text("negative")
