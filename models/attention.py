@@ -201,18 +201,21 @@ def key_value(
 ) -> Attention:
     r"""$[k_i; v_i] = h_i$; each state looks at the values of the $L$ states before it, by their keys. Daniluk 2017, eqs. 5 to 8.
 
-    $\alpha_t = \text{softmax}(w^\top \tanh(W^Y k_i + W^h k_t))$ over $i = t - L, \dots, t - 1$. The first $d$ numbers of a state
-    are its key, the last $d$ its value (all of it is both if the state has $d$ numbers). The first state has nothing to look at:
-    its weights are zero.
+    $\alpha_t = \text{softmax}(w^\top \tanh(W^Y k_i + W^h k_t))$ over $i = t - L, \dots, t - 1$: a column each, the oldest first.
+    The first $d$ numbers of a state are its key, the last $d$ its value (all of it is both if the state has $d$ numbers). What
+    lies before the first state has no weight, and the first state nothing to look at: its weights are zero.
     """
     k, v = h[..., :d], h[..., -d:]
-    return attend(k, k, v, lambda q, k: perceptron(q, k, W_h, W_Y, w), last(h.shape[1], L).to(h.device))
+    scores = torch.tanh(last(k @ W_Y, L) + (k @ W_h).unsqueeze(2)) @ w
+    there = torch.arange(h.shape[1], device=h.device).unsqueeze(-1) + torch.arange(L, device=h.device) >= L
+    weights = softmax(scores, there)
+    return Attention(scores, weights, (weights.unsqueeze(2) @ last(v, L)).squeeze(2))
 
 
-def last(time: int, L: int) -> Bool[Tensor, "time time"]:
-    """The mask that lets each of `time` states see the `L` before it, not itself and nothing later."""
-    back = torch.arange(time).unsqueeze(-1) - torch.arange(time)
-    return (back >= 1) & (back <= L)
+def last(x: Float[Tensor, "batch time d"], L: int) -> Float[Tensor, "batch time L d"]:
+    """For each of `time` states the `L` before it, the oldest first, not itself and nothing later; zeros before the first."""
+    padded = nn.functional.pad(x, (0, 0, L, 0))
+    return torch.stack([padded[:, i : i + x.shape[1]] for i in range(L)], 2) if L else x.unsqueeze(2)[:, :, :0]
 
 
 class MultiHead(nn.Module):

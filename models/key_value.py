@@ -81,7 +81,7 @@ class MemoryModel(nn.Module):
         return Read(h, attention, h_star, Memory(seen[:, max(0, seen.shape[1] - L) :], h_end, c_end))
 
     def look_back(self, seen: Float[Tensor, "batch seen parts_d"], time: int, L: int) -> Attention | None:
-        r"""What each of the last `time` states sees of the $L$ before it: columns are `seen`. None without attention."""
+        r"""What each of the last `time` states sees of the $L$ before it, a column each. None without attention."""
         if self.kind == PLAIN:
             return None
         parts = key_value(seen[..., : 2 * self.d], self.d, self.W_Y, self.W_h, self.w, L)

@@ -84,10 +84,10 @@ class LanguageModel:
         attention = network.look_back(window, 1, before)
         if attention is not None:
             first = t - before
-            allowed = torch.tensor([i not in touch.forbidden for i in range(first, t)] + [False])
+            allowed = torch.tensor([i not in touch.forbidden for i in range(first, t)], dtype=torch.bool)
             row = touch.weights.get(t)
-            here = Touch({t: _over(row[first : t + 1], allowed)} if row else {}, touch.temperature)
-            attention = touched(attention, network.values(window), allowed, here, t)
+            here = Touch({t: _over(row[first:t], allowed)} if row else {}, touch.temperature)
+            attention = touched(attention, network.values(window)[:, :-1], allowed, here, t)
         h_star = network.decide(window[:, -1:], attention)
         return Step(attention, h_star[0, 0], writable(network.logits(h_star)[0, 0], NEVER))
 
@@ -121,9 +121,9 @@ class LanguageModel:
         for t, step in enumerate(steps):
             if step.attention is not None:
                 context.append(step.attention.context[0, 0])
-                first = t + 1 - step.attention.scores.shape[-1]
-                scores[t, first : t + 1] = step.attention.scores[0, 0]
-                weights[t, first : t + 1] = step.attention.weights[0, 0]
+                first = t - step.attention.scores.shape[-1]
+                scores[t, first:t] = step.attention.scores[0, 0]
+                weights[t, first:t] = step.attention.weights[0, 0]
         following = [*numbers[1:], int(log_p[-1].argmax())]
         values = {
             "h": h[:time],

@@ -376,6 +376,11 @@ def to_pixels(picture: Picture, size: int) -> Tensor:
     return torch.from_numpy(square(picture, size)).permute(2, 0, 1)[None].float() / 255
 
 
+def whole(picture: Picture) -> Tensor:
+    """All of the picture as a (1, 3, height, width) tensor in [0, 1]."""
+    return torch.tensor(picture.pixels).permute(2, 0, 1)[None].float() / 255
+
+
 def from_pixels(x: Tensor) -> Pixels:
     """A (1, 3, height, width) tensor in [0, 1] on the 8-bit grid as (height, width, 3) uint8."""
     return (x[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()

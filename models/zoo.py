@@ -24,6 +24,7 @@ from torchvision.models import WeightsEnum, get_model_weights, list_models
 from models.card import Card, read_card
 from models.classification import TextClassifier
 from models.classifier import Classifier, ready
+from models.grid import Grid
 from models.key_value import MemoryModel
 from models.language_model import LanguageModel
 from models.pointer import HeadlineWriter, Pointer
@@ -88,6 +89,11 @@ def _efficientnet_lite0() -> Classifier:
     weights = torch.load(path, weights_only=True)
     network.load_state_dict(dict(zip(network.state_dict(), weights.values(), strict=True)))
     return Classifier(network, imagenet_categories(), size=224, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+
+
+def grid() -> Grid:
+    """EfficientNet-Lite0 up to its last convolution: what the models of pictures look at."""
+    return Grid(load(EMBEDDED))
 
 
 def lite0_weights() -> Path:

@@ -106,10 +106,9 @@ def update(
 
 
 def cross_entropy(model: MemoryModel, h_star: Tensor, following: Tensor, reduction: str = "mean") -> Tensor:
-    """−log p of the words that follow, nats, by torch's fused form: the logits of 13,000 words are the bulk of the work."""
-    E, b = (part.to(h_star.dtype) for part in (model.embedding.weight, model.b))
-    return nn.functional.linear_cross_entropy(
-        h_star.flatten(0, 1), E, following.flatten(), linear_bias=b, reduction=reduction
+    """−log p of the words that follow, nats."""
+    return nn.functional.cross_entropy(
+        model.logits(h_star).flatten(0, 1), following.flatten(), reduction=reduction
     ).float()
 
 

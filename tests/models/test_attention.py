@@ -265,12 +265,13 @@ def test_key_value_by_a_loop(parts: int) -> None:
     k, v = (h, h) if parts == 2 else (h[..., :2], h[..., 2:])
     W_Y, W_h, w = numbers(2, 2, seed=1), numbers(2, 2, seed=2), numbers(2, seed=3)
     weights, context = key_values(h, L)
+    assert weights.shape == (2, 6, L)
     assert (weights[:, 0] == 0).all() and (context[:, 0] == 0).all()
     for row in range(2):
         for t in range(1, 6):
             seen = range(max(0, t - L), t)
             e = torch.stack([w @ torch.tanh(k[row, i] @ W_Y + k[row, t] @ W_h) for i in seen])
-            assert torch.allclose(weights[row, t, seen], e.softmax(0))
+            assert torch.allclose(weights[row, t, L - len(seen) :], e.softmax(0))
             assert torch.allclose(context[row, t], sum(a * v[row, i] for a, i in zip(e.softmax(0), seen, strict=True)))
             assert weights[row, t].sum().item() == pytest.approx(1)
 
@@ -285,10 +286,10 @@ def test_key_value_sees_the_states_just_before_it_and_no_other() -> None:
         assert torch.equal(before[:, t], after[:, t]) == (changed not in (t - 2, t - 1, t)), changed
 
 
-def test_the_mask_of_the_last() -> None:
-    assert last(4, 2).int().tolist() == [[0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0], [0, 1, 1, 0]]
-    assert not last(3, 0).any() and last(0, 2).shape == (0, 0)
-    assert torch.equal(last(5, 99), torch.ones(5, 5).tril(-1).bool())
+def test_the_last_states() -> None:
+    x = torch.arange(1.0, 5).view(1, 4, 1)
+    assert last(x, 2)[0, :, :, 0].tolist() == [[0, 0], [0, 1], [1, 2], [2, 3]]
+    assert last(x, 0).shape == (1, 4, 0, 1) and last(x[:, :0], 2).shape == (1, 0, 2, 1)
 
 
 @pytest.mark.parametrize("name", ["dot", "scaled_dot"])
