@@ -22,7 +22,7 @@ def test_the_mean_of_the_regions_decides_as_the_classifier_does(grid: Grid, lite
         assert torch.allclose(logits, lite0(x), atol=1e-4)
 
 
-@pytest.mark.parametrize(("row", "column"), [(0, 6), (6, 0), (3, 2)])
+@pytest.mark.parametrize(("row", "column"), [(0, 6), (6, 0), (4, 1)])
 def test_regions_are_counted_row_by_row(grid: Grid, row: int, column: int) -> None:
     """Change one cell of a picture: its region moves more than the mirrored one."""
     x = squash(whole(gallery_picture("coffee")), 224, 224)
