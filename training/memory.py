@@ -23,7 +23,7 @@ from training.snapshot import Snapshot, restore, state_of
 
 BOOKS, PTB = "gutenberg_children", "ptb"
 AT_LEAST = {BOOKS: 5, PTB: 1}  # how often a word must occur in the training text to be known
-EPOCHS = {BOOKS: 3, PTB: 4}
+EPOCHS = {BOOKS: 3, PTB: 3}
 ROWS, TIME = 64, 35  # streams read at once, words a step
 PEAK, WARM_UP = 3e-3, 400
 COLUMNS = 200  # words of a stream read at once while measuring
