@@ -396,7 +396,10 @@ def most_different(case: Case, step: int, seed: int = 0, epsilon: float = EPSILO
 def jensen_shannon(
     rows: Float[np.ndarray, "rows looks source"], A: Float[np.ndarray, "looks source"]
 ) -> Float[np.ndarray, " rows"]:
-    r"""$\frac12 KL(p \Vert m) + \frac12 KL(q \Vert m)$, $m = \frac12 (p + q)$, in nats: 0 (alike) to $\ln 2$. The mean of the looks."""
+    r"""$\frac12 KL(p \Vert m) + \frac12 KL(q \Vert m)$, $m = \frac12 (p + q)$, in nats: 0 (alike) to $\ln 2$.
+
+    Of several looks the mean.
+    """
     middle = (rows + A) / 2
     return np.maximum((rel_entr(rows, middle) + rel_entr(A, middle)).sum(-1) / 2, 0).mean(-1)
 

@@ -127,7 +127,7 @@ def train(
     if shared:
         model.embedding.weight = shared.network.embedding.weight
     elif not resume:
-        model.embedding.weight.data = vectors(known, D_WORD)
+        model.embedding.weight.data.copy_(vectors(known, D_WORD))
     optimizer = torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad], fused=True)
     begin, seconds = 0, 0.0
     if resume:

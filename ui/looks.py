@@ -20,7 +20,6 @@ from models.terms import (
     state_terms,
     weight_terms,
 )
-from models.trace import Trace
 from models.words import END, SPECIAL
 from models.writer import Writer
 from ui import cached, computation
@@ -169,7 +168,9 @@ def doubt_notes(shown: Shown, together: bool = False) -> None:
     st.markdown(f"{verdict(found)} {'' if together else _over_all_steps(shown, found)}")
     rows, hidden = _drawn(found)
     if hidden:
-        st.caption(f"Drawn are the {len(rows)} {nouns.part}s looked at most; the others have {hidden:.4f} of the weight.")
+        st.caption(
+            f"Drawn are the {len(rows)} {nouns.part}s looked at most; the others have {hidden:.4f} of the weight."
+        )
     st.plotly_chart(
         doubts.importances(
             [found.source[s] for s in rows],
