@@ -27,6 +27,7 @@ class Card:
         command: how to measure them again.
         sha256: of the weights file; empty where the loader of the package checks it.
         seed, commit, hardware, minutes: of our own training; empty for weights of others.
+        others: figures of other networks on the data measured on, by name; cited. `others_on` says from where.
     """
 
     title: str
@@ -46,6 +47,8 @@ class Card:
     commit: str = ""
     hardware: str = ""
     minutes: float | str = ""
+    others: dict[str, float] | str = ""
+    others_on: str = ""
 
     def write(self, name: str) -> None:
         """Write it where `read_card` looks."""

@@ -189,19 +189,27 @@ def writer(name: str) -> Writer:
     return headline_writer() if name == "headline" else translator(name)
 
 
+SHARED = "embedding.weight"
 CLASSES = {
     "sentiment": ("negative", "positive"),
     "question-type": ("description", "entity", "abbreviation", "person", "place", "number"),
 }
-LOOKS = 4  # r, of both
+ONE_LOOK = {f"{task}-one": task for task in CLASSES}  # with the word vectors of the task's classifier of several looks
+CLASSES |= {name: CLASSES[task] for name, task in ONE_LOOK.items()}
+
+
+def looks(name: str) -> int:
+    """$r$ of the classifier of this name."""
+    return 1 if name in ONE_LOOK else 4
 
 
 def text_classifier(name: str) -> TextClassifier:
     """The self-attentive classifier of this name, ready for use. Raises `WeightsUnavailableError` as `translator` does."""
-    known = read_card(name)
-    words = Vocabulary.read(WORDS / f"{name}.txt")
-    network = SelfAttentive(len(words), len(CLASSES[name]), LOOKS)
-    network.load_state_dict(_weights(name, known))
+    known, task = read_card(name), ONE_LOOK.get(name, name)
+    words = Vocabulary.read(WORDS / f"{task}.txt")
+    network = SelfAttentive(len(words), len(CLASSES[name]), looks(name))
+    vectors = {SHARED: _weights(task, read_card(task))[SHARED]}
+    network.load_state_dict(vectors | _weights(name, known))
     return TextClassifier(network.eval().requires_grad_(False), words, CLASSES[name], known)
 
 

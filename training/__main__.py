@@ -3,7 +3,7 @@
     python -m training list
     python -m training NAME --data DIR [--seed S] [--out DIR] [--epochs N] [--limit N]
     python -m training export NAME --data DIR [--seed S] [--out DIR]
-    python -m training report {translate,memory} --data DIR [--out DIR] [--limit N]
+    python -m training report NAME --data DIR [--out DIR] [--limit N]
     python -m training evaluate NAME --data DIR [--split SPLIT] [--limit N] [--json]
 
 A training goes on from where it was stopped if OUT (`runs`) holds its last snapshot. `translate` trains all five translators.
@@ -24,7 +24,7 @@ from typing import Any
 
 from models.key_value import KINDS
 from models.memory import keep_large_blocks
-from training import classify, headline, imagenet, memory, report, report_memory, translate
+from training import classify, headline, imagenet, memory, penalty, report, report_memory, translate
 from training.shipping import record
 from training.snapshot import Snapshot
 
@@ -56,6 +56,7 @@ EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
 }
 REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     "translate": lambda data, _out, _limit: report.report(data),
+    classify.QUESTION: lambda data, _out, _limit: penalty.report(data),
     "memory": report_memory.report,
 }
 
