@@ -124,6 +124,10 @@ class LanguageModel:
             return int(torch.multinomial((logits / touch.sampling).softmax(-1), 1, generator=generator))
         return int(logits.argmax())
 
+    def numbers(self, tokens: Sequence[str]) -> Int[Tensor, "1 time"]:
+        """The numbers of tokens as a trace has them, ⟨end⟩ among them."""
+        return torch.tensor([[END if token == SPECIAL[END] else self.known.encode([token])[0] for token in tokens]])
+
     def number(self, word: str) -> int:
         """The number of a word. Raises ValueError for one that the model does not know."""
         number = self.known.encode([word.strip().lower()])[0]

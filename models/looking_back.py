@@ -6,6 +6,7 @@ so a look back is only one of two ways by which a word reaches the next one: the
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +18,24 @@ from models.faithful import Case, Nouns
 from models.language_model import NEVER, LanguageModel
 from models.seq2seq import writable
 from models.trace import Trace
-from models.words import END, SPECIAL
+
+
+class Unlooked(NamedTuple):
+    """A step that looks at nothing: its most probable word, whether that is the same as with the look, and TV between the two."""
+
+    word: str
+    kept: bool
+    tv: float
+
+
+def back(trace: Trace, L: int) -> Float[np.ndarray, "time L"]:
+    """The weights by distance: of the state just before, of the one before that, ...; NaN where there is none."""
+    weights = trace.weights[0].astype(np.float64)
+    found = np.full((len(trace.target), L), math.nan)
+    for t, row in enumerate(weights):
+        seen = min(t, L)
+        found[t, :seen] = row[t - seen : t][::-1]
+    return found
 
 
 def by_distance(trace: Trace, L: int) -> tuple[Float[np.ndarray, " L"], int]:
@@ -25,12 +43,9 @@ def by_distance(trace: Trace, L: int) -> tuple[Float[np.ndarray, " L"], int]:
 
     Rows that have all `L` states before them; in a shorter text, all that have any. (Zeros, 0) if there is none.
     """
-    weights, time = trace.weights[0].astype(np.float64), len(trace.target)
-    rows = range(L, time) if time > L else range(1, time)
-    if not weights.shape[1] or not rows:
-        return np.zeros(L), 0
-    back = [[weights[t, t - d] if d <= t else 0.0 for d in range(1, L + 1)] for t in rows]
-    return np.mean(back, axis=0), len(rows)
+    time = len(trace.target)
+    rows = back(trace, L)[L if time > L else 1 :] if trace.weights.shape[2] else np.zeros((0, L))
+    return (np.nan_to_num(rows).mean(0), len(rows)) if len(rows) else (np.zeros(L), 0)
 
 
 def within(mean: Float[np.ndarray, " L"], share: float) -> int:
@@ -60,7 +75,7 @@ class LookingBack(Case):
         self.source, self.removable = trace.source[first:t], t - first
         self.outcomes, self.attends = model.known.words, bool(trace.weights.shape[2]) and t > 0
         self.h = torch.tensor(trace.values["h"][first : t + 1])[None]
-        self.numbers = torch.tensor([[_number(model, word) for word in trace.source[: t + 1]]])
+        self.numbers = model.numbers(trace.source[: t + 1])
         self.word = int(trace.values["word"][t])
 
     def decided(self, step: int) -> int:  # noqa: ARG002 - there is one step
@@ -85,7 +100,7 @@ class LookingBack(Case):
         return self._log_p(self.network.decide(self.h[:, -1:].expand(len(A), -1, -1), attention))
 
     @torch.no_grad()
-    def unlooked(self) -> Float[Tensor, "1 words"]:
+    def nothing_seen(self) -> Float[Tensor, "1 words"]:
         r"""$\log p$ of every word if the step looked at nothing: $r_t = 0$."""
         nothing = torch.zeros(1, 1, len(self.source))
         return self._log_p(
@@ -125,5 +140,10 @@ class LookingBack(Case):
         return writable(self.network.logits(h_star[:, 0]), NEVER).log_softmax(-1)
 
 
-def _number(model: LanguageModel, word: str) -> int:
-    return END if word == SPECIAL[END] else model.known.encode([word])[0]
+def unlooked(case: LookingBack) -> Unlooked | None:
+    """The step without its look; None if it has none."""
+    if not case.attends:
+        return None
+    p = torch.cat([case.decide(0, case.weights(0)[None]), case.nothing_seen()]).exp()
+    with_look, without = p.argmax(-1).tolist()
+    return Unlooked(case.outcomes[without], with_look == without, float((p[0] - p[1]).abs().sum() / 2))

@@ -10,7 +10,7 @@ from models.card import read_card
 from models.faithful import examine
 from models.key_value import ATTENTION, KINDS, PLAIN
 from models.language_model import LanguageModel
-from models.looking_back import LookingBack, by_distance, perplexity_of_given, within
+from models.looking_back import LookingBack, by_distance, perplexity_of_given, unlooked, within
 from models.trace import Trace
 from models.writer import Touch
 from tests.models.test_key_value import KNOWN, TEXT, made
@@ -84,8 +84,12 @@ def test_without_a_word_it_is_the_shorter_text(model: LanguageModel, trace: Trac
 
 def test_looking_at_nothing_is_L_nought(model: LanguageModel, case: LookingBack) -> None:
     if case.attends:
-        unlooked = model.tell(TEXT, more=3, L=0)
-        assert float(case.unlooked().max().exp()) == pytest.approx(unlooked.candidates[T][0][1], abs=1e-5)
+        blind = model.tell(TEXT, more=3, L=0)
+        assert float(case.nothing_seen().max().exp()) == pytest.approx(blind.candidates[T][0][1], abs=1e-5)
+        assert unlooked(case).word == blind.candidates[T][0][0]
+        assert 0 < unlooked(case).tv < 1
+    else:
+        assert unlooked(case) is None
 
 
 def test_a_step_is_examined(model: LanguageModel, case: LookingBack) -> None:
