@@ -18,6 +18,7 @@ from ui.lecture import Download, Numbers, as_it_is
 GREEDY, BEAM, SAMPLE = "Greedy", "Beam of 5", "Sample"
 WAYS = [GREEDY, BEAM, SAMPLE]
 TEXT, STEP, TOUCH = "text", "step", "touch"
+DRAWN = "drawn"  # the text that is on the screen
 WIDEST = 3000  # characters of a text that is taken from a link
 LINK = {
     "way": lambda name: name in WAYS,
@@ -91,10 +92,17 @@ def stepped(
         except ValueError as error:
             st.warning(str(error), icon=":material/edit_note:")
     drawn = {**drawn, "given": given}
-    begin = begin if "alignment" in st.session_state else step_in_link(begin)
-    seen = alignment(untouched, touched, touch, step=begin, editable=editable, **drawn)
+    step = begin if _is_another(sentence_of(untouched, given)) else step_in_link(begin)
+    seen = alignment(untouched, touched, touch, step=step, editable=editable, **drawn)
     put_in_link(seen)
     return Shown(sentence, untouched, touched or untouched, seen, drawn) if seen.painted else None
+
+
+def _is_another(text: str) -> bool:
+    """Whether another text was on this page before: then the step in the address is that one's."""
+    before = st.session_state.get(DRAWN)
+    st.session_state[DRAWN] = text
+    return "alignment" in st.session_state and before != text
 
 
 def touch_before(untouched: Trace, given: int = 0) -> Touch:

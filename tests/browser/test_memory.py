@@ -59,8 +59,9 @@ def test_L_is_a_slider(page: Page, server: str) -> None:
     page.get_by_role("slider", name="L, states").focus()
     page.keyboard.press("ArrowLeft")
     expect(page).to_have_url(re.compile("L=9"))
-    settle(page)
+    expect(component.locator(".facts")).to_contain_text("of 3.170 bits")
     expect(component).to_have_attribute("data-step", "14")
+    expect(page).to_have_url(re.compile("step=15"))
     assert sum(w > 0 for w in heat(component)) == 9
 
 
