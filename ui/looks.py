@@ -162,10 +162,15 @@ def doubt_notes(shown: Shown, together: bool = False) -> None:
     t = 0 if together else min(shown.seen.step, len(trace.target) - 1)
     with st.spinner("Deciding anew with other weights and other words …"):
         found = cached.examination(_asked(shown), shown.sentence.beam, t, together, trace)
-    nouns, weights = found.nouns, found.weights
     if shown.trace is not trace:
         st.caption("The checks are made on the untouched text.")
-    st.markdown(f"{verdict(found)} {'' if together else _over_all_steps(shown, found)}")
+    draw_doubts(found, "" if together else _over_all_steps(shown, found))
+
+
+def draw_doubts(found: Examination, more: str = "") -> None:
+    """What was found about the weights of one decision, of whatever network: the verdict, then `more`, and the figures."""
+    nouns, weights = found.nouns, found.weights
+    st.markdown(f"{verdict(found)} {more}")
     rows, hidden = _drawn(found)
     if hidden:
         st.caption(
@@ -196,7 +201,7 @@ def doubt_notes(shown: Shown, together: bool = False) -> None:
         f"Weights say how the values were mixed, not why a {nouns.outcome} was chosen. A row that can be shuffled without effect "
         f"explains nothing here (Jain & Wallace 2019); that other weights give the same {nouns.outcome} does not make the learned "
         "ones arbitrary (Wiegreffe & Pinter 2019). "
-        "Only one seed was trained of each model: how the weights vary between seeds is not shown."
+        "Of each model one seed is in the app: how the weights vary between seeds is not shown."
     )
 
 
