@@ -164,13 +164,14 @@ def doubt_notes(shown: Shown, together: bool = False) -> None:
         found = cached.examination(_asked(shown), shown.sentence.beam, t, together, trace)
     if shown.trace is not trace:
         st.caption("The checks are made on the untouched text.")
-    draw_doubts(found, "" if together else _over_all_steps(shown, found))
+    over_all = "" if together else _over_all_steps(shown, found)
+    draw_doubts(found, f"{as_it_is(verdict(found))} {over_all}")
 
 
-def draw_doubts(found: Examination, more: str = "") -> None:
-    """What was found about the weights of one decision, of whatever network: the verdict, then `more`, and the figures."""
+def draw_doubts(found: Examination, said: str) -> None:
+    """What was found about the weights of one decision, of whatever network: in words, as Markdown, and in figures."""
     nouns, weights = found.nouns, found.weights
-    st.markdown(f"{verdict(found)} {more}")
+    st.markdown(said)
     rows, hidden = _drawn(found)
     if hidden:
         st.caption(
