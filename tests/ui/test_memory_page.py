@@ -24,7 +24,7 @@ def visit(**query: str) -> AppTest:
 def test_the_first_screen_tells_a_story_and_says_how_far_back_it_looked() -> None:
     app = visit()
     words = said(app)
-    assert "words were given, perplexity" in words and "it wrote 20 (bold)" in words
+    assert "words were given, perplexity" in words and "it wrote 15 (bold)" in words
     assert "Daniluk 2017 found" in words and "Σα = 1.000000" in words
     assert not app.warning and not app.error
     assert app.selectbox(key="model").value == usual()
@@ -101,7 +101,7 @@ def test_what_cannot_be_read_is_said_and_the_page_goes_on(text: str, words: str 
     if words:
         assert words in said(app)
     app.text_input(key="text").set_value(TEXT).run()
-    assert not app.exception and "it wrote 20 (bold)" in said(app)
+    assert not app.exception and "it wrote 15 (bold)" in said(app)
 
 
 def test_a_word_that_the_model_does_not_know_cannot_be_forced() -> None:
@@ -113,7 +113,7 @@ def test_a_word_that_the_model_does_not_know_cannot_be_forced() -> None:
     ["{", "[]", "3", "null", '{"weights": {"7": [1]}}', '{"weights": {"7": [0.5]}}', '{"words": {"999": "king"}}'],
 )
 def test_a_broken_touch_in_a_link_is_survived(touch: str) -> None:
-    assert "it wrote 20 (bold)" in said(visit(text=TEXT, touch=touch))
+    assert "it wrote 15 (bold)" in said(visit(text=TEXT, touch=touch))
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_what_is_recorded_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     monkeypatch.setattr(zoo, "recorded", lambda _name: found)
     words = said(visit(text=TEXT, model=TITLES[ATTENTION]))
-    assert "half on the last 5, nine tenths on the last 9 of 10 states" in words
+    assert "half on the last 5, nine tenths on the last 9 of 10 (a row" in words
     assert "perplexity 70.0 when it may look at nothing, 60.0 with the state just before" in words
     assert "from L = 5 on" in words
     assert "recorded by hand" in said(visit(text=TEXT, look="The models"))

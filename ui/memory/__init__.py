@@ -26,7 +26,8 @@ EXAMPLES = (
     "The old ship sailed to the island, and the captain told the men that they would find gold there. When they came to the shore,",
     "The cat sat on the",
 )
-MOST, FURTHEST = 100, 20  # words to write on, states to look back at
+MORE, MOST = 15, 100  # words to write on
+FURTHEST = 20  # states to look back at
 WAYS = (GREEDY, SAMPLE)
 TITLES = {
     PLAIN: "plain · decides from its state",
@@ -57,7 +58,7 @@ def usual() -> str:
 
 def first_screen() -> None:
     """Compute what a first visitor sees, so that nobody waits for it."""
-    cached.trace(Sentence(EXAMPLES[0], usual(), length=20, L=L))
+    cached.trace(Sentence(EXAMPLES[0], usual(), length=MORE, L=L))
 
 
 def ask() -> Sentence:
@@ -90,7 +91,7 @@ def ask() -> Sentence:
             help=f"The models learned with L = {L}. The plain one does not look back.",
         )
     with second:
-        more = st.number_input("Words to write on", 0, MOST, 20, key="words", bind="query-params")
+        more = st.number_input("Words to write on", 0, MOST, MORE, key="words", bind="query-params")
     with third:
         way = stepping.ask_way(WAYS)
     sampling, seed = stepping.ask_sampling(way)

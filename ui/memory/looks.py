@@ -126,14 +126,16 @@ def numbers_of_step(shown: Shown) -> None:
             computation.ask_terms(table, f"scores_{t}", lambda row, column: _of_score(near, shown, row, column))
         _next_word(shown)
     with right:
-        st.markdown("**h, r = Σ α v, h* = tanh(W_r r + W_x x)**" if looked else "**h, h* = tanh(W_x x)**")
+        st.markdown(r"**h, r = Σ α v, h\* = tanh(W_r r + W_x x)**" if looked else r"**h, h\* = tanh(W_x x)**")
         columns = {
             "h": trace.values["h"][t],
             **({"r": trace.values["c"][t]} if looked else {}),
             "h*": trace.values["h_star"][t],
         }
         table = pd.DataFrame({name: pd.Series(value) for name, value in columns.items()})
-        table.insert(0, "number", [label(network, i) if i < len(columns["h"]) else str(i) for i in range(len(table))])
+        table.insert(
+            0, "number of h", [label(network, i) if i < len(columns["h"]) else str(i) for i in range(len(table))]
+        )
         computation.ask_terms(table, f"vectors_{t}", lambda i, column: _of_vector(shown, i, column))
 
 
@@ -217,10 +219,10 @@ def _beside(found: Mapping[str, Trace], first: int) -> pd.DataFrame:
         rows.append(
             {
                 "model": kind,
-                "next word": ", ".join(f"{word} {100 * p:.1f} %" for word, p in trace.candidates[first - 1][:3]),
-                "perplexity of the words given": foreseen,
-                "it goes on": "".join(spaced(trace.target[first - 1 : -1])),
                 "perplexity, test books": read_card(f"memory-{kind}").metrics["ppl"],
+                "of the words given": foreseen,
+                "next word": ", ".join(f"{word} {100 * p:.1f} %" for word, p in trace.candidates[first - 1][:3]),
+                "it goes on": "".join(spaced(trace.target[first - 1 : -1])),
             }
         )
     return pd.DataFrame(rows)

@@ -100,9 +100,10 @@ function strips(self) {
   root.querySelector(".strips").replaceChildren(...head.traces.map((trace, number) => {
     const label = element("span", { className: "label", textContent: head.labels[number] });
     const inView = trace === view(self);
+    const first = Math.min(Math.max(0, head.given - 1), ...head.traces.flatMap((one) => one.changed)); // what was given stands below
     const words = trace.target.map((word, t) => {
       const changed = trace.changed.includes(t);
-      const made = element("span", { className: ["word", changed ? "changed" : "", trace.notes[t] ? "noted" : ""].join(" "), textContent: word, title: trace.notes[t] ?? "" });
+      const made = element("span", { className: ["word", changed ? "changed" : "", trace.notes[t] && t >= head.given - 1 ? "noted" : "", t < first ? "before" : ""].join(" "), textContent: word, title: trace.notes[t] ?? "" });
       made.addEventListener("click", () => { look(self, number); go(self, t); });
       return made;
     });
@@ -424,11 +425,11 @@ export default function (component) {
   self.draft = self.hover = null;
   build(self);
   self.showHeat();
-  if (another || (isNew && isOwn(self))) requestAnimationFrame(() => reveal(self));
+  if (another) requestAnimationFrame(() => reveal(self));
   if (grown) go(self, self.step);
   if (isNew) {
     self.resize.observe(self.root);
-    requestAnimationFrame(() => setTimeout(() => self.component.setStateValue("painted", true)));
+    requestAnimationFrame(() => setTimeout(() => { self.component.setStateValue("painted", true); reveal(self); }));
   }
   return () => { self.stop.abort(); self.resize.disconnect(); halt(self); clearTimeout(self.timer); instances.delete(parentElement); };
 }
