@@ -144,15 +144,10 @@ def about(shown: Shown) -> str:
     """How well the model foresaw what was given, what it wrote, and what was touched."""
     trace, first = shown.trace, given(shown.sentence)
     foreseen, known = perplexity_of_given(trace, first)
-    new = len(trace.target) - first + 1
+    foresight = f", perplexity {foreseen:.1f} over the {known} known words after the first" if known else ""
     said = (
-        f"{first} words were given"
-        + (
-            f", perplexity {foreseen:.1f} over the {known} that the model knows and that have a word before"
-            if known
-            else ""
-        )
-        + f"; it wrote {new - 1} (bold) and would go on with “{as_it_is(trace.target[-1])}”."
+        f"{first} words were given{foresight}; it wrote {len(trace.target) - first} (bold) and would go on with "
+        f"“{as_it_is(trace.target[-1])}”."
     )
     unknown = [word for word in trace.source[:first] if word not in model(shown.sentence).known.numbers]
     if unknown:

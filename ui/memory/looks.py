@@ -267,12 +267,19 @@ def _without_look(found: Unlooked, word: str) -> str:
 TABLE = {
     "ppl": "perplexity, test books",
     "ppl_ptb": "perplexity, Penn Treebank",
-    "ppl_wikipedia": "Daniluk 2017, Wikipedia",
+    "ppl_wikipedia": "perplexity, Wikipedia (Daniluk 2017)",
     "parameters": "parameters",
+    "width": "numbers a part of the state",
     "words": "words read in training",
     "updates": "updates",
     "minutes": "minutes of training",
 }
+
+
+def _order(table: pd.DataFrame, name: str) -> str:
+    """The kinds from the best to the worst."""
+    ppl, name_of = table[name].dropna().sort_values(), TABLE[name][0].upper() + TABLE[name][1:]
+    return f"{name_of}: {' < '.join(f'{kind} {value:.1f}' for kind, value in ppl.items())}."
 
 
 def model_notes(_shown: Shown) -> None:
@@ -280,8 +287,9 @@ def model_notes(_shown: Shown) -> None:
     recorded = zoo.recorded("memory")
     if recorded:
         st.markdown(f"**Does looking back help?** The same budget for all; recorded by `{recorded['command']}`.")
-        table = pd.DataFrame(recorded["table"]).set_index("kind").rename(columns=TABLE)
-        st.dataframe(table.T)
+        table = pd.DataFrame(recorded["table"]).set_index("kind")
+        st.markdown(" ".join(_order(table, name) for name in ("ppl", "ppl_ptb", "ppl_wikipedia") if name in table))
+        st.dataframe(table.rename(columns=TABLE).T)
         st.caption(recorded["about"])
     for kind in kinds():
         with st.expander(TITLES[kind], icon=":material/badge:"):
