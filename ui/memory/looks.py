@@ -244,15 +244,14 @@ def doubts(shown: Shown) -> None:
     with st.spinner("Deciding anew with other weights and other words …"):
         found, without = cached.look_back(shown.sentence, t, trace)
     if without is None:
-        st.markdown(
+        said = (
             f"The {kind} model has no look that could be doubted. What its last {len(found.source)} words do is drawn: how far log "
             f"p of “{as_it_is(found.decided)}” falls without each, all read anew, and the gradient."
         )
     else:
-        st.markdown(
-            f"{_without_look(without, found.weights.likeliest if found.weights else '')} {as_it_is(verdict(found))}"
-        )
-    draw_doubts(found)
+        likeliest = found.weights.likeliest if found.weights else ""
+        said = f"{_without_look(without, likeliest)} {as_it_is(verdict(found))}"
+    draw_doubts(found, said)
 
 
 def _without_look(found: Unlooked, word: str) -> str:
