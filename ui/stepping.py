@@ -11,7 +11,8 @@ from models.trace import Trace
 from models.writer import Touch
 from ui import cached, computation, take_home
 from ui.cached import Sentence
-from ui.components.alignment import Seen, alignment, as_plain, last_touch, sentence_of, valid_touch
+from ui.components.alignment import alignment, sentence_of
+from ui.components.touching import Seen, as_plain, last_touch, valid_touch
 from ui.lecture import Download, Numbers, as_it_is
 
 GREEDY, BEAM, SAMPLE = "Greedy", "Beam of 5", "Sample"
@@ -79,7 +80,7 @@ def stepped(sentence: Sentence, untouched: Trace, *, editable: bool = True, **dr
 
     Args: drawn: how, for `ui.components.alignment`.
     """
-    touch = touch_before(untouched)
+    touch = touch_before(sentence_of(untouched), len(untouched.source), "alignment")
     touched = None
     if not touch.nothing() and editable:
         try:
@@ -91,21 +92,23 @@ def stepped(sentence: Sentence, untouched: Trace, *, editable: bool = True, **dr
     return Shown(sentence, untouched, touched or untouched, seen) if seen.painted else None
 
 
-def touch_before(untouched: Trace) -> Touch:
-    """What was touched up to now: told by the browser, or by the address when the page has just been opened."""
-    if "alignment" in st.session_state:
-        return last_touch(untouched)
-    return touch_in_link(untouched)
+def touch_before(of: str, sources: int, key: str) -> Touch:
+    """What was touched up to now: told by the browser, or by the address when the page has just been opened.
+
+    Args: of: what is looked at; sources: how many things of it; key: of the component.
+    """
+    if key in st.session_state:
+        return last_touch(of, sources, key)
+    return touch_in_link(of, sources)
 
 
-def touch_in_link(trace: Trace) -> Touch:
-    """The touch that the address names, as far as it fits the sentence."""
+def touch_in_link(of: str, sources: int) -> Touch:
+    """The touch that the address names, as far as it fits what is looked at."""
     try:
         told = json.loads(st.query_params.get(TOUCH, "{}"))
     except ValueError:
         return Touch()
-    of = sentence_of(trace)
-    return valid_touch({**told, "of": of} if isinstance(told, dict) else None, of, len(trace.source))
+    return valid_touch({**told, "of": of} if isinstance(told, dict) else None, of, sources)
 
 
 def step_in_link() -> int:

@@ -7,7 +7,8 @@ import pytest
 
 from models.trace import Trace
 from models.writer import Touch
-from ui.components.alignment import as_plain, changed, packed, standalone, valid_step, valid_touch
+from ui.components.alignment import packed, standalone
+from ui.components.touching import as_plain, changed, valid_step, valid_touch
 
 
 def made(target: int, source: int, seed: int = 0) -> Trace:

@@ -11,7 +11,7 @@ from models.trace import Trace
 from models.translation import sentence
 from ui import cached, stepping
 from ui.cached import Sentence
-from ui.components.alignment import changed
+from ui.components.touching import changed
 from ui.lecture import as_it_is
 from ui.stepping import BEAM, Shown
 
