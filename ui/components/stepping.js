@@ -1,7 +1,7 @@
 // What components share whose steps are walked and touched. `data` is one block: header length, header (JSON), then for each trace its
 // weights and its scores (float32, steps × sources). All is drawn from those; the server is told the step when it rests, and asked only
 // for a new decoding after a touch. Offline, in an exported file, the same code runs and nobody is told.
-// A component has build(self), draw(self) and reveal(self) of its own.
+// A component has build(self), draw(self), reveal(self) and self.pin({ number, t }) of its own: the step t of the trace of that number.
 
 const instances = new WeakMap();
 const SETTLE = 150; // ms without a step before the server is told
@@ -28,7 +28,8 @@ const colour = (root, name) => getComputedStyle(root).getPropertyValue(name).tri
 // The trace in view: the touched one when there is one, unless the visitor looks at the other.
 const view = (self) => self.head.traces[self.untouched ? 0 : self.head.traces.length - 1];
 
-const forces = (self) => self.head.editable && self.head.outcome === "word";
+// Whether a step writes one of its candidates, so that a hand may write another.
+const forces = (self) => self.head.editable && self.head.writes;
 
 function scoreOf(trace, t, s) {
   const score = trace.scores[t * trace.columns + s];
@@ -44,7 +45,7 @@ function strips(self) {
     const words = trace.target.map((word, t) => {
       const changed = trace.changed.includes(t);
       const made = element("span", { className: ["word", changed ? "changed" : "", trace.notes[t] ? "noted" : ""].join(" "), textContent: word, title: trace.notes[t] ?? "" });
-      made.addEventListener("click", () => { look(self, number); go(self, t); });
+      made.addEventListener("click", (event) => { if (event.shiftKey) return self.pin({ number, t }); look(self, number); go(self, t); });
       return made;
     });
     const strip = element("div", { className: "strip" + (inView ? " inview" : "") }, label, ...words);
@@ -67,11 +68,11 @@ function look(self, number) {
 
 function candidates(self, trace, step) {
   const list = self.root.querySelector(".candidates"), chosen = trace.candidates[step] ?? [];
-  self.root.querySelector(".what").textContent = chosen.length ? `p(${self.head.outcome})${self.head.outcome === "word" ? ` of step ${step + 1}` : ""}; the rest ${percent(Math.max(0, 1 - add(chosen.map(([, p]) => p))))}` : "";
+  self.root.querySelector(".what").textContent = chosen.length ? `p(${self.head.outcome})${self.head.writes ? ` of step ${step + 1}` : ""}; the rest ${percent(Math.max(0, 1 - add(chosen.map(([, p]) => p))))}` : "";
   list.replaceChildren(...chosen.slice(0, 8).map(([word, p]) => {
-    const item = element("li", { title: `p = ${exact(p)}` + (forces(self) ? "; click to force this word" : "") }, element("span", { textContent: word }), element("span", { textContent: percent(p) }));
+    const item = element("li", { title: `p = ${exact(p)}` + (forces(self) ? `; click to force this ${self.head.outcome}` : "") }, element("span", { textContent: word }), element("span", { textContent: percent(p) }));
     item.style.setProperty("--p", p);
-    item.classList.toggle("written", word === (self.head.outcome === "word" ? trace.target[step] : chosen[0][0]));
+    item.classList.toggle("written", word === (self.head.writes ? trace.target[step] : chosen[0][0]));
     if (forces(self) && !self.untouched) item.addEventListener("click", () => force(self, word));
     return item;
   }));

@@ -72,6 +72,7 @@ def packed(
         "editable": editable,
         "symbol": symbol,
         "outcome": outcome,
+        "writes": outcome == "word",
         "reading": reading,
         "touch": as_plain(touch),
         "traces": [

@@ -33,7 +33,7 @@ function build(self) {
   find(".source").querySelectorAll("li").forEach((item, s) => grab(self, item, s));
   root.classList.toggle("reads", head.reading);
   root.classList.toggle("long", head.source.length > LONG);
-  root.classList.toggle("decides", head.outcome !== "word");
+  root.classList.toggle("decides", !head.writes);
   find(".reading").replaceChildren(...(head.reading ? head.source.flatMap((word, s) => [heated(self, word, s), " "]) : []));
   strips(self);
   find(".hint").textContent = (trace.columns ? "← → step · Home End · click a word · hover a cell for its exact weight · ⊕ or Shift-click pins rows and adds them up"
@@ -228,6 +228,7 @@ function grab(self, item, s) {
 
 function setUp(component) {
   const self = begin(component, ".alignment", { picked: new Set(), cut: 2 }), { root, listen } = self;
+  self.pin = ({ t }) => pick(self, t);
   const canvas = root.querySelector(".matrix");
   const place = (event) => {
     const box = canvas.getBoundingClientRect(), trace = view(self);
