@@ -24,7 +24,8 @@ from scipy.stats import kendalltau
 from torch import Tensor
 
 from models.attention import Attention
-from models.seq2seq import Seq2Seq, writable
+from models.decoder import writable
+from models.seq2seq import Seq2Seq
 from models.trace import Trace
 from models.words import BEGIN
 from models.writer import Writer

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from models.attention import Attention
 from models.card import Card
+from models.decoder import writable
 from models.key_value import L as TRAINED_L
 from models.key_value import Memory, MemoryModel
-from models.seq2seq import writable
 from models.trace import Trace
 from models.words import BEGIN, END, PAD, SPECIAL, UNKNOWN, Vocabulary, treebank
 from models.writer import CANDIDATES, Touch, touched
