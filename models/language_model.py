@@ -20,10 +20,9 @@ from models.key_value import L as TRAINED_L
 from models.key_value import Memory, MemoryModel
 from models.trace import Trace
 from models.words import BEGIN, END, PAD, SPECIAL, UNKNOWN, Vocabulary, treebank
-from models.writer import CANDIDATES, Touch, touched
+from models.writer import CANDIDATES, UNTOUCHED, Touch, touched
 
 LONGEST = 256  # words, those that are written included
-UNTOUCHED = Touch()
 NEVER = (PAD, BEGIN, UNKNOWN)
 
 

@@ -85,6 +85,11 @@ def untreebank(tokens: Sequence[str]) -> str:
     return re.sub(r"([($]) ", r"\1", re.sub(r" ([.,;:!?%)])", r"\1", text))
 
 
+def unpunctuated(text: str) -> list[str]:
+    """Lower-case words without punctuation, as captions are measured: "A tri-colored dog ." is a, tricolored, dog."""
+    return re.sub(r"[^\w\s]|_", "", text.lower()).split()
+
+
 @cache
 def _normalizer(language: Language) -> MosesPunctNormalizer:
     return MosesPunctNormalizer(language)

@@ -6,7 +6,7 @@ The decoder's state $h_t$ depends on the words it wrote, so a touched step chang
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
@@ -46,6 +46,9 @@ class Touch:
 
     def nothing(self) -> bool:
         return not (self.weights or self.forbidden or self.words or self.sampling) and self.temperature == 1
+
+
+UNTOUCHED = Touch()
 
 
 class Decoded(NamedTuple):
@@ -92,7 +95,7 @@ class WordByWord(ABC):
         """Write, and tell all: `write` once the source is read."""
         if beam > 1:
             best = self.search(tokens, source, beam, length).sentences(0, self.network.normalised)[0][0]
-            touch = replace(Touch(), words={t: self.spelled(tokens)[word] for t, word in enumerate([*best, END])})
+            touch = Touch(words={t: self.spelled(tokens)[word] for t, word in enumerate([*best, END])})
         return self._trace(tokens, source, self._decode(tokens, source, touch, length), touch)
 
     @torch.no_grad()
@@ -185,7 +188,7 @@ class Writer(WordByWord):
         """The whole beam search of a sentence; with a `length`, among sentences of so many words."""
         return self.search(*self.read(text), beam, length)
 
-    def write(self, text: str, touch: Touch = Touch(), beam: int = 1, length: int = 0) -> Trace:
+    def write(self, text: str, touch: Touch = UNTOUCHED, beam: int = 1, length: int = 0) -> Trace:
         """Read, write, and tell all. With a `beam` over one, the best sentence of the beam, which a touch then cannot change.
 
         With a `length`, so many words are written, neither more nor less.
