@@ -54,7 +54,7 @@ def draw(text: str, seed: int, dots: int = DOTS, curves: int = CURVES) -> UInt8[
         painter.create_noise_dots(image, ink, number=dots)
         for _ in range(curves):
             painter.create_noise_curve(image, ink)
-        return np.asarray(image.filter(package.SMOOTH))
+        return np.array(image.filter(package.SMOOTH))
 
 
 def drawable(text: str) -> str:

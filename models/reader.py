@@ -5,7 +5,7 @@ decoder looks at the grid once a letter: its state $h_t$ scores the regions, the
 $c_t = \sum_i \alpha_{ti} a_i$, and the glimpse with the state decides the letter. The glimpse goes back into the decoder, so it
 knows where it has looked and moves on. A glimpse a letter and the recurrence over glimpses: Ba 2015 (Multiple object recognition
 with visual attention), who cut a hard window out of the picture; the soft weights over the CNN's grid with the places appended:
-Wojna 2017 (Attention-based extraction of structured information from street view imagery, eqs. 1 to 6).
+Wojna 2017 (Attention-based extraction of structured information from street view imagery).
 """
 
 from typing import NamedTuple
@@ -71,7 +71,7 @@ class Reader(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def regions(self, x: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch regions d_k"]:
-        r"""$a_i = [f_i; e_{row}; e_{column}]$: what the CNN sees at each place and, one-hot, the place. Wojna 2017, eqs. 5 and 6.
+        r"""$a_i = [f_i; e_{row}; e_{column}]$: what the CNN sees at a place, and the place one-hot. Wojna 2017, location awareness.
 
         The regions go row by row from the top left.
         """
@@ -85,14 +85,14 @@ class Reader(nn.Module):
         return State(h, torch.zeros_like(h), torch.zeros_like(a[:, 0]))
 
     def move(self, letters: Int[Tensor, " batch"], state: State) -> tuple[Tensor, Tensor]:
-        r"""$h_t, m_t = \text{LSTM}([y_{t-1}; c_{t-1}], h_{t-1}, m_{t-1})$: where to look next. Wojna 2017, eqs. 1 and 2."""
+        r"""$h_t, m_t = \text{LSTM}([y_{t-1}; c_{t-1}], h_{t-1}, m_{t-1})$: where to look next. Wojna 2017."""
         x_t = torch.cat([self.letter_embedding(letters), state.c], dim=-1)
         return self.decoder(x_t, (state.h, state.m))
 
     def glimpse(self, h_t: Float[Tensor, "batch d"], a: Float[Tensor, "batch regions d_k"]) -> Attention:
         r"""$e_{ti} = v_a^\top \tanh(W_a h_t + U_a a_i)$, $\alpha_t = \text{softmax}(e_t)$, $c_t = \sum_i \alpha_{ti} a_i$.
 
-        Wojna 2017, eqs. 3 to 6.
+        Wojna 2017, spatial attention.
         """
         return attend(h_t.unsqueeze(1), a, a, self.score)
 
