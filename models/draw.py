@@ -20,6 +20,10 @@ HEIGHT, WIDTH = 60, 160  # pixels, the package's own
 SHORTEST, LONGEST = 3, 8  # characters
 DOTS, CURVES = 30, 1  # as the package draws them
 MOST_DOTS, MOST_CURVES = 150, 8
+FONTS = (
+    *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono", "DejaVuSansMono-Bold", "DejaVuSerif", "DejaVuSerif-Bold"),
+    *("STIXGeneral", "STIXGeneralBol"),
+)
 
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -77,16 +81,11 @@ def random_text(chance: random.Random, length: int) -> str:
 
 
 def fonts() -> list[Path]:
-    """The package's own, and of matplotlib's the DejaVu (without the Display ones, which lack letters) and STIX General."""
+    """Nine upright ones: the package's own, and of those that matplotlib brings, plain and bold, DejaVu and STIX General."""
     own, matplotlib = (find_spec(name) for name in ("captcha", "matplotlib"))
     assert own and own.origin and matplotlib and matplotlib.origin
     folder = Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf"
-    plain = [
-        path
-        for path in folder.glob("*.ttf")
-        if path.stem.startswith(("DejaVuSans", "DejaVuSerif", "STIXGeneral")) and "Display" not in path.stem
-    ]
-    return [Path(own.origin).parent / "data" / "DroidSansMono.ttf", *sorted(plain)]
+    return [Path(own.origin).parent / "data" / "DroidSansMono.ttf", *(folder / f"{name}.ttf" for name in FONTS)]
 
 
 @cache

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from models.attention import Attention, Perceptron, attend
 from models.grid import squash
 
-HEIGHT, WIDTH = 40, 120  # pixels: every picture is squashed to this
-ROWS, COLUMNS = 5, 30  # regions
+HEIGHT, WIDTH = 32, 96  # pixels: every picture is squashed to this
+ROWS, COLUMNS = 4, 24  # regions
 LUMA = (0.299, 0.587, 0.114)
 
 
@@ -47,7 +47,7 @@ class Reader(nn.Module):
         d_letter: int = 32,
         d: int = 256,
         d_a: int = 128,
-        channels: tuple[int, int, int, int] = (32, 64, 96, 128),
+        channels: tuple[int, int, int, int] = (32, 48, 96, 128),
         dropout: float = 0.1,
     ):
         super().__init__()

@@ -13,10 +13,9 @@ from torch import Tensor
 from models.attention import Attention
 from models.card import Card
 from models.reader import COLUMNS, ROWS, Reader, State
-from models.seq2seq import writable
 from models.trace import Trace
 from models.words import BEGIN, END, PAD, SPECIAL, UNKNOWN, Vocabulary
-from models.writer import CANDIDATES, Touch, touched
+from models.writer import CANDIDATES, Touch, touched, writable
 
 NEVER = (PAD, BEGIN, UNKNOWN)
 LONGEST = 12  # letters, where reading gives up

@@ -3,8 +3,8 @@
 Wants `DIR/captcha/wordpress_4chars.npz`: `x` (9,955 pictures of 24 × 72 grey pixels) and `y` (their texts). The hash of its pixels
 decides where a picture belongs, so that it is the same for everybody: two twentieths are "test", the tenth that is held out, one
 is "val", which the snapshots measure, and the rest is "train". Drawn captchas are decided by their seeds, which do not overlap
-either: those to train on are drawn once, at the beginning of a run. An epoch is all drawn ones and a third of the real ones,
-another one each time.
+either. An epoch draws 4,000 new ones and sees each three times, disturbed in three ways, beside a ninth of the real ones, another
+one each time.
 """
 
 import hashlib
@@ -32,11 +32,11 @@ from training.snapshot import Snapshot, restore, state_of
 NAME = "captcha"
 KNOWN = vocabulary(CHARACTERS)
 FILE = "wordpress_4chars"
-EPOCHS, PARTS = 6, 3
-DRAWN, DRAWN_VAL, DRAWN_TEST = 40_000, 500, 2_000  # captchas
+EPOCHS, TIMES, PARTS = 18, 3, 9
+DRAWN, DRAWN_VAL, DRAWN_TEST = 4_000, 500, 2_000  # captchas
 FIRST_VAL, FIRST_TEST = 8 * 10**9, 9 * 10**9  # seeds
 SIX = 6  # characters of the drawn captchas that are measured, and of two thirds of those that are trained on
-BATCH = 64
+BATCH = 32
 AT_ONCE = 100  # captchas that are drawn or read together
 PEAK, WARM_UP = (
     2e-3,
@@ -49,7 +49,7 @@ TURN, STRETCH, SHIFT, GRAIN = 0.06, 0.08, 0.04, 0.1  # radians, shares of the si
 class Captchas(NamedTuple):
     """Pictures as the reader squashes them, grey, and what stands in them."""
 
-    x: UInt8[Tensor, "n 40 120"]
+    x: UInt8[Tensor, "n 32 96"]
     texts: list[str]
 
 
@@ -78,10 +78,15 @@ def part(picture: UInt8[np.ndarray, "height width"]) -> str:
     return {0: "test", 1: "test", 2: "val"}.get(twentieth, "train")
 
 
+def seeds(seed: int, epoch: int, count: int) -> range:
+    """Those of the captchas that an epoch draws: no other epoch, run or part has them."""
+    begin = (1000 * seed + epoch) * DRAWN
+    return range(begin, begin + count)
+
+
 def drawn(seeds: Sequence[int]) -> Captchas:
     """A captcha of six characters a seed, with the package's own noise."""
-    texts = [random_text(random.Random(seed), SIX) for seed in seeds]
-    return Captchas(*_drawn([(text, seed, DOTS, CURVES) for text, seed in zip(texts, seeds, strict=True)]))
+    return _drawn([(random_text(random.Random(seed), SIX), seed, DOTS, CURVES) for seed in seeds])
 
 
 def varied(seeds: Sequence[int]) -> Captchas:
@@ -92,18 +97,18 @@ def varied(seeds: Sequence[int]) -> Captchas:
         length = SIX if chance.random() < 2 / 3 else chance.randint(SHORTEST, LONGEST)
         noise = (DOTS, CURVES) if chance.random() < 2 / 3 else (chance.randint(0, 2 * DOTS), chance.randint(0, 3))
         asked.append((random_text(chance, length), seed, *noise))
-    return Captchas(*_drawn(asked))
+    return _drawn(asked)
 
 
-def _drawn(asked: list[tuple[str, int, int, int]], at_once: int = AT_ONCE) -> tuple[Tensor, list[str]]:
+def _drawn(asked: list[tuple[str, int, int, int]], at_once: int = AT_ONCE) -> Captchas:
     chunks = [
         seen(torch.from_numpy(np.stack([draw(*each) for each in asked[start : start + at_once]])))
         for start in range(0, len(asked), at_once)
     ]
-    return torch.cat(chunks), [text for text, *_ in asked]
+    return Captchas(torch.cat(chunks), [text for text, *_ in asked])
 
 
-def seen(pixels: UInt8[Tensor, "n height width 3"]) -> UInt8[Tensor, "n 40 120"]:
+def seen(pixels: UInt8[Tensor, "n height width 3"]) -> UInt8[Tensor, "n 32 96"]:
     """Pictures as the reader squashes them, their lightness in whole numbers."""
     x = squash(pixels.permute(0, 3, 1, 2) / 255, HEIGHT, WIDTH)
     return (255 * lightness(x)).round().byte()
@@ -128,26 +133,24 @@ def train(
     run = f"{NAME}, seed {seed}, {epochs} epochs, {f'{limit} captchas' if limit else 'all captchas'}"
     if resume:
         resume.check(run)
-    began = time.perf_counter()
     paper, held_out = (first(real(data, split), limit) for split in ("train", "val"))
     count = min(limit or DRAWN, DRAWN)
     unseen = drawn(range(FIRST_VAL, FIRST_VAL + min(count, DRAWN_VAL)))
-    everything = together(varied(range(seed * DRAWN, seed * DRAWN + count)), paper)
     torch.manual_seed(seed)
     model = Reader(len(KNOWN))
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
-    begin, seconds = 0, time.perf_counter() - began
+    begin, seconds = 0, 0.0
     if resume:
         restore(model, optimizer, resume.state)
         begin, seconds = resume.step, resume.seconds
-    letters = numbered(everything.texts)
-    updates = [len(epoch_batches(count, len(paper.x), seed, epoch)) for epoch in range(epochs)]
     for epoch in range(begin, epochs):
         torch.manual_seed(1000 * seed + epoch)
         began, losses = time.perf_counter(), []
-        for number, rows in enumerate(epoch_batches(count, len(paper.x), seed, epoch)):
-            rate = learning_rate(sum(updates[:epoch]) + number, sum(updates))
-            losses.append(update(model, optimizer, disturbed(everything.x[rows]), letters[rows], rate))
+        made = together(varied(seeds(seed, epoch, count)), paper)
+        letters, chosen = numbered(made.texts), epoch_batches(count, len(paper.x), epoch)
+        for number, rows in enumerate(chosen):
+            rate = learning_rate((epoch + number / len(chosen)) / epochs, epochs * len(chosen))
+            losses.append(update(model, optimizer, disturbed(made.x[rows]), letters[rows], rate))
         seconds += time.perf_counter() - began
         metrics = {
             "loss": sum(losses) / len(losses),
@@ -164,11 +167,10 @@ def first(captchas: Captchas, limit: int | None) -> Captchas:
     return Captchas(captchas.x[:limit], captchas.texts[:limit])
 
 
-def epoch_batches(drawn: int, real: int, seed: int, epoch: int) -> list[Int[Tensor, " batch"]]:
-    """Rows of all drawn captchas and of a third of the real ones behind them, mixed by `seed` and `epoch`."""
-    rows = torch.cat([torch.arange(drawn), drawn + torch.arange(real)[epoch % PARTS :: PARTS]])
-    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(1000 * seed + epoch))
-    return list(rows[order].split(BATCH))
+def epoch_batches(drawn: int, real: int, epoch: int) -> list[Int[Tensor, " batch"]]:
+    """Rows of all drawn captchas, three times, and of a ninth of the real ones behind them, mixed by torch's own generator."""
+    rows = torch.cat([torch.arange(drawn).repeat(TIMES), drawn + torch.arange(real)[epoch % PARTS :: PARTS]])
+    return list(rows[torch.randperm(len(rows))].split(BATCH))
 
 
 def numbered(texts: Sequence[str]) -> Int[Tensor, "n longest+2"]:
@@ -213,9 +215,9 @@ def update(
     return float(loss.detach())
 
 
-def learning_rate(update: int, updates: int) -> float:
-    """Up to `PEAK` in `WARM_UP` updates, then down to zero in a straight line."""
-    return PEAK * min((update + 1) / WARM_UP, 1 - update / updates)
+def learning_rate(done: float, updates: int) -> float:
+    """Up to `PEAK` in `WARM_UP` of so many updates, then down to zero in a straight line; `done` is a share of the run."""
+    return PEAK * min((done * updates + 1) / WARM_UP, 1 - done)
 
 
 def exact(model: Reader, captchas: Captchas) -> float:

@@ -24,7 +24,7 @@ def test_a_captcha_is_ink_on_light_paper() -> None:
 def test_the_same_pixels_on_every_installation() -> None:
     """Recorded; a change of the package, of Pillow or of the fonts changes what a link to a captcha shows."""
     digest = hashlib.sha256(draw("ATTEND", 7).tobytes() + draw("23456789", 8, dots=0, curves=3).tobytes()).hexdigest()
-    assert digest[:16] == "34ad20f59bcfbcea"
+    assert digest[:16] == "2a49182aaea1c255"
 
 
 def test_drawing_is_decided_by_its_arguments_alone() -> None:
@@ -91,7 +91,7 @@ def test_noise_beyond_its_bounds_is_said(noise: dict[str, int]) -> None:
 
 
 def test_every_font_has_every_character() -> None:
-    assert len(fonts()) == 17
+    assert len(fonts()) == 9
     for path in fonts():
         font = ImageFont.truetype(str(path), 42)
         shapes = {bytes(font.getmask(letter)) for letter in CHARACTERS}
