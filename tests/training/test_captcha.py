@@ -72,8 +72,8 @@ def picture(text: str, seed: int) -> torch.Tensor:
 
 @pytest.mark.usefixtures("small")
 def test_the_command_trains_and_goes_on(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["captcha", "--data", str(folder), "--out", str(tmp_path / "out"), "--epochs", "3", "--limit", "80"]
-    for stopped in islice(captcha.train(folder, epochs=3, limit=80), 1):
+    arguments = ["captcha", "--data", str(folder), "--out", str(tmp_path / "out"), "--epochs", "3", "--limit", "24"]
+    for stopped in islice(captcha.train(folder, epochs=3, limit=24), 1):
         stopped.save(tmp_path / "out" / "captcha.safetensors")
     assert main(arguments) == 0
     lines = [
@@ -86,10 +86,10 @@ def test_the_command_trains_and_goes_on(folder: Path, tmp_path: Path, capsys: py
 
 @pytest.mark.usefixtures("small")
 def test_stopped_and_resumed_is_as_never_stopped(folder: Path, tmp_path: Path) -> None:
-    whole = copies(captcha.train(folder, epochs=3, limit=40))
-    for stopped in islice(captcha.train(folder, epochs=3, limit=40), 1):
+    whole = copies(captcha.train(folder, epochs=3, limit=20))
+    for stopped in islice(captcha.train(folder, epochs=3, limit=20), 1):
         stopped.save(tmp_path / "a.safetensors")
-    rest = copies(captcha.train(folder, epochs=3, limit=40, resume=Snapshot.load(tmp_path / "a.safetensors")))
+    rest = copies(captcha.train(folder, epochs=3, limit=20, resume=Snapshot.load(tmp_path / "a.safetensors")))
     assert [s.step for s in rest] == [2, 3]
     for one, other in zip(whole[1:], rest, strict=True):
         assert dict(one.metrics) == dict(other.metrics)
@@ -97,7 +97,7 @@ def test_stopped_and_resumed_is_as_never_stopped(folder: Path, tmp_path: Path) -
         assert all(torch.equal(one.state[name], other.state[name]) for name in one.state)
     assert not torch.equal(whole[0].state["model.W_y.bias"], whole[2].state["model.W_y.bias"])
     with pytest.raises(ValueError, match="another run"):
-        next(captcha.train(folder, epochs=4, limit=40, resume=stopped))
+        next(captcha.train(folder, epochs=4, limit=20, resume=stopped))
 
 
 @pytest.mark.usefixtures("small")
