@@ -24,7 +24,7 @@ from typing import Any
 
 from models.key_value import KINDS
 from models.memory import keep_large_blocks
-from training import caption, classify, headline, imagenet, memory, report, translate
+from training import captcha, caption, classify, headline, imagenet, memory, report, translate
 from training.snapshot import Snapshot
 
 TRANSLATORS = {f"translate-{score}": score for score in translate.NAMES}
@@ -35,6 +35,7 @@ TRAININGS: dict[str, Callable[..., Iterator[Snapshot]]] = {
     **{name: partial(classify.train, name=name) for name in classify.NAMES},
     **{f"memory-{kind}": partial(memory.train, kind=kind) for kind in KINDS},
     **{f"memory-{kind}-ptb": partial(memory.train, kind=kind, corpus=memory.PTB) for kind in KINDS},
+    "captcha": captcha.train,
 }
 EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
     **{name: partial(translate.export, score) for name, score in TRANSLATORS.items()},
@@ -42,6 +43,7 @@ EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
     "caption": caption.export,
     **{name: partial(classify.export, name) for name in classify.NAMES},
     **{f"memory-{kind}": partial(memory.export, kind) for kind in KINDS},
+    "captcha": captcha.export,
 }
 GROUPS = {
     "translate": list(TRANSLATORS),
@@ -55,6 +57,7 @@ EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     "caption": (caption.evaluate, "test"),
     **{name: (partial(classify.evaluate, name), "test") for name in classify.NAMES},
     **{f"memory-{kind}": (partial(memory.evaluate, kind), "test") for kind in KINDS},
+    "captcha": (captcha.evaluate, "test"),
 }
 
 
