@@ -5,6 +5,7 @@ is about, $\tilde v_I$; added to the question it makes a better question, $u = \
 again. The last $u$ decides. Yang 2016. Several questions can be asked of one picture at once.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -13,6 +14,8 @@ from torch import Tensor, nn
 
 from models.attention import Attention, Perceptron, attend
 from models.words import PAD
+
+Hand = Callable[[Attention, Tensor, int], Attention]  # what is laid on a look: its parts, the regions, the hop
 
 
 class Answered(NamedTuple):
@@ -96,14 +99,19 @@ class SAN(nn.Module):
         r"""$W_u u + b_u$: how well each answer fits; $p_\text{ans}$ is the softmax of it. Yang 2016, eq. 18."""
         return self.W_u(self.dropout(u))
 
-    def ask(self, v_I: Float[Tensor, "batch regions d"], v_Q: Float[Tensor, "batch questions d"]) -> Answered:
+    def ask(
+        self,
+        v_I: Float[Tensor, "batch regions d"],
+        v_Q: Float[Tensor, "batch questions d"],
+        hand: Hand = lambda look, _regions, _hop: look,
+    ) -> Answered:
         r"""$u^0 = v_Q$, $u^k = \tilde v_I^k + u^{k-1}$. Yang 2016, eqs. 15 to 18.
 
-        The answer after an earlier hop is what the same last layer makes of that hop's $u$.
+        The answer after an earlier hop is what the same last layer makes of that hop's $u$. A `hand` may change every look.
         """
         looks, u = list[Attention](), [v_Q]
         for hop in range(len(self.scores)):
-            looks.append(self.look(hop, u[-1], v_I))
+            looks.append(hand(self.look(hop, u[-1], v_I), v_I, hop))
             u.append(looks[-1].context + u[-1])
         seen = tuple(u[1:] or u)
         return Answered(v_I, v_Q, tuple(looks), seen, tuple(self.decide(each) for each in seen))
