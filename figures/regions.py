@@ -1,4 +1,4 @@
-"""Maps over a picture to take home: one step, all steps, the steps as GIF. Drawn by matplotlib, without a screen; always the raw grid."""
+"""Maps over a picture to take home: one step, all steps, the steps as GIF. Drawn by matplotlib, always the raw grid."""
 
 import io
 import math
@@ -38,8 +38,10 @@ def one(
     drawn = _map(axes, picture, maps[step], float(maps[step].max()))
     if path:
         _path(axes, maps, step)
-    axes.set_title(_underlined(words, step), fontsize=11, wrap=True)
-    scale = figure.colorbar(drawn, label=f"weight α of “{_plain(words[step])}”", shrink=0.85)
+    axes.set_title(_underlined(words, step), fontsize=11, wrap=True, parse_math=False)
+    scale = figure.colorbar(drawn, shrink=0.85)
+    scale.set_label(f"weight α of “{words[step]}”", parse_math=False)
+    assert scale.solids is not None
     scale.solids.set_alpha(1)
     return _png(figure, dpi)
 
@@ -54,7 +56,7 @@ def all_steps(
     for t, axes in enumerate(figure.subplots(lines, ACROSS, squeeze=False).flat):
         if t < len(words):
             _map(axes, picture, maps[t], float(maps[t].max()))
-            axes.set_title(f"{t + 1} {_plain(words[t])} · α ≤ {maps[t].max():.3f}", fontsize=8)
+            axes.set_title(f"{t + 1} {words[t]} · α ≤ {maps[t].max():.3f}", fontsize=8, parse_math=False)
         else:
             axes.set_axis_off()
     return _png(figure, 160)
@@ -104,14 +106,8 @@ def _path(axes: Axes, maps: np.ndarray, step: int) -> None:
 
 
 def _underlined(words: Sequence[str], step: int) -> str:
-    shown = [_plain(word) for word in words]
-    shown[step] = "".join(letter + "\u0332" for letter in shown[step])
-    return " ".join(shown)
-
-
-def _plain(word: str) -> str:
-    """matplotlib reads text between dollar signs as mathematics."""
-    return word.replace("$", r"\$")
+    underlined = "".join(letter + "\u0332" for letter in words[step])
+    return " ".join([*words[:step], underlined, *words[step + 1 :]])
 
 
 def _png(figure: Figure, dpi: int) -> bytes:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import streamlit as st
 import torch
+from torch import Tensor
 
 from attacks.axis import (
     COARSE,
@@ -32,14 +33,16 @@ from attacks.axis import (
 )
 from attacks.perturbation import Perturbation
 from models import encoder, hub, zoo
+from models.captioning import PictureWriter
 from models.classification import Dropped, TextClassifier
 from models.classifier import Classifier
 from models.encoder import Encoder
 from models.faithful import Examination, agreements, examine
 from models.hub import HubTranslator
-from models.picture import Picture, from_pixels, png, read_picture, to_pixels
+from models.picture import Picture, from_pixels, png, read_picture, to_pixels, whole
 from models.trace import Trace
 from models.writer import Touch, Writer, beam_tree
+from ui.components.regions import Photo, photo
 
 inference = threading.Semaphore(1)
 
@@ -282,3 +285,53 @@ def cosine(reading: Reading) -> float:
     model = encoder_of(reading.hub)
     with inference:
         return model.cosine(reading.a, reading.b)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a visitor asks of a picture, in values that can be kept as a key. `model` is a name of `zoo`, `hub` "" for ours."""
+
+    model: str
+    digest: str
+    question: str = ""
+    hub: str = ""
+    beam: int = 1
+    sampling: float = 0.0
+    seed: int = 0
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def captioner() -> PictureWriter:
+    """The captioner. Raises `zoo.WeightsUnavailableError`."""
+    return zoo.captioner()
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def features(model: str, digest: str, _picture: Picture) -> Tensor:  # noqa: ARG001 (a key)
+    """What the CNN of a model makes of a picture: computed once, whatever is then asked."""
+    cnn = captioner()
+    with inference, torch.no_grad():
+        return cnn.features(whole(_picture))
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def looked(look: Look, _picture: Picture, touch: str = "{}", _touch: Touch = Touch()) -> Trace:  # noqa: ARG001, B008
+    """What a model sees in a picture, touched by `_touch`, which `touch` tells apart. Raises ValueError, in plain words."""
+    seen = features(look.model, look.digest, _picture)
+    how = replace(_touch, sampling=look.sampling, seed=look.seed)
+    with inference:
+        return captioner().write_from(seen, how, look.beam if _touch.nothing() else 1)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def caption_beams(look: Look, _picture: Picture) -> tuple[tuple[str, int, float], ...]:
+    """The beam search of a caption as a tree; see `beams`."""
+    model, seen = captioner(), features(look.model, look.digest, _picture)
+    with inference:
+        return beam_tree(model.beams(seen, look.beam), model.target_words.words)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def shot(digest: str, _pixels: np.ndarray) -> Photo:
+    """A picture on its way to the browser."""
+    return photo(_pixels, digest)

@@ -14,28 +14,32 @@ from models.writer import Touch
 FIRST = 6  # numbers of a vector shown in one line
 
 
-def five_lines(Q: np.ndarray, K: np.ndarray, V: np.ndarray, weights: np.ndarray, output: np.ndarray) -> pd.DataFrame:
+LECTURE = ("the query, h_t", "the keys, h̄_s", "the values, h̄_s", "α_t = softmax(score(Q, K))", "c_t = Σ α_ts V_s")
+
+
+def five_lines(
+    Q: np.ndarray,
+    K: np.ndarray,
+    V: np.ndarray,
+    weights: np.ndarray,
+    output: np.ndarray,
+    what: tuple[str, str, str, str, str] = LECTURE,
+) -> pd.DataFrame:
     """One query's attention as the lecture's five lines.
 
-    Args: Q (d_q,), K (source, d_k), V (source, d_v), weights (source,), output (d_v,).
+    Args: Q (d_q,), K (source, d_k), V (source, d_v), weights (source,), output (d_v,); what: each in this paper's symbols.
     """
-    lines = {
-        "Q": ("the query, h_t", Q),
-        "K": ("the keys, h̄_s", K),
-        "V": ("the values, h̄_s", V),
-        "weights": ("α_t = softmax(score(Q, K))", weights),
-        "output": ("c_t = Σ α_ts V_s", output),
-    }
+    names = ("Q", "K", "V", "weights", "output")
     return pd.DataFrame(
         [
             {
                 "line": name,
-                "what": what,
+                "what": said,
                 "shape": " × ".join(map(str, value.shape)),
                 "numbers": _first(value),
                 "norm": float(np.linalg.norm(value)),
             }
-            for name, (what, value) in lines.items()
+            for name, said, value in zip(names, what, (Q, K, V, weights, output), strict=True)
         ]
     )
 

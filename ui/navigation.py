@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.card import CARDS
+
 FOLDER = Path(__file__).parent.parent / "pages"
 
 
@@ -70,8 +72,22 @@ HEADS = Page(
     claim="Each head of a transformer looks at a sentence in its own way: see all of them, enlarge one, take one out.",
 )
 
+CAPTION = Page(
+    "caption",
+    "Caption",
+    ":material/image_search:",
+    lecture="A5",
+    claim="A photo in words: for each word one sees where the model looked. Paint where it shall look, and the word changes.",
+)
+
+
+def shipped(page: Page, card: str) -> list[Page]:
+    """The page, once the weights that it shows are here: their card is."""
+    return [page] if (CARDS / f"{card}.json").exists() else []
+
+
 PAGES: dict[str, list[Page]] = {
     "": [Page("home", "Attend & Attack", ":material/home:", default=True)],
-    "Attention": [TRANSLATE, HEADLINE, SELF_ATTENTION, SCORES, HEADS],
+    "Attention": [TRANSLATE, HEADLINE, SELF_ATTENTION, SCORES, HEADS, *shipped(CAPTION, "caption")],
     "Adversarial learning": [FOOL],
 }

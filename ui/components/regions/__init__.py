@@ -48,6 +48,7 @@ class Manner:
         symbol: what the weights are called.
         writes: whether a step writes one of its candidates, so that another can be forced.
         path: whether the glimpse path is drawn from the beginning.
+        first: the step (from 0) in view at the beginning.
         beside: the step (from 0) that is kept beside the one in view from the beginning.
     """
 
@@ -57,6 +58,7 @@ class Manner:
     symbol: str = "α"
     writes: bool = True
     path: bool = False
+    first: int = 0
     beside: int | None = None
 
 

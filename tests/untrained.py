@@ -1,0 +1,46 @@
+"""Networks with random weights in the place of those that come with the app: pages are tested for what they show, not how well."""
+
+import torch
+
+from models import zoo
+from models.captioner import Captioner
+from models.captioning import PictureWriter
+from models.card import Card
+from models.words import SPECIAL, Vocabulary
+
+WORDS = ("a", "dog", "cat", "man", "woman", "tower", "red", "runs", "sits", "on", "in", "the", "grass", "snow")
+
+
+def card(title: str, **figures: float) -> Card:
+    """A card that says what these are."""
+    return Card(
+        title=title,
+        paper="none",
+        data="none",
+        source="drawn at random",
+        licence="none",
+        parameters=1,
+        megabytes=0.0,
+        published=figures,
+        published_on="nothing",
+        metrics=figures,
+        measured_on="Nothing was measured",
+        command="none",
+        sha256="",
+    )
+
+
+def captioner() -> PictureWriter:
+    """A captioner that has learned nothing. It writes no word twice, so it comes to an end."""
+    torch.manual_seed(4)
+    words = Vocabulary((*SPECIAL, *WORDS))
+    network = Captioner(len(words), d=24, d_a=16, m=16, n=24)
+    network.no_repeat = 1
+    for weights in network.parameters():
+        torch.nn.init.normal_(weights, std=0.4)
+    return PictureWriter(network.eval().requires_grad_(False), zoo.grid(), words, card("An untrained captioner"))
+
+
+def noise(height: int = 64, width: int = 96) -> torch.Tensor:
+    """A picture of nothing, (1, 3, height, width)."""
+    return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))

@@ -1,0 +1,175 @@
+"""The page "Caption": its controls, and what it says of a caption."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+import torch
+
+from figures import caption as figures
+from models.attention import attend, softmax
+from models.captioner import Captioner, doubly_stochastic
+from models.captioning import ROWS, SIZE
+from models.card import read_card
+from models.picture import Picture, gallery, gallery_picture
+from models.terms import Terms, context_terms, exp_terms, perceptron_terms, weight_terms
+from models.words import END, SPECIAL
+from ui import cached, computation, controls, looks, regions, stepping
+from ui.cached import Look
+from ui.components.regions import Manner
+from ui.computation import exact
+from ui.lecture import as_it_is
+from ui.regions import Asked, Shown
+
+NAME = "caption"
+MOST = 5  # beams
+BEAMS = {"Greedy": 1, **{f"Beam of {n}": n for n in range(2, MOST + 1)}}
+USUAL = "Beam of 3"
+WAYS = [*BEAMS, stepping.SAMPLE]
+MANNER = Manner()
+PAPERS = ("the query, h_{t−1}", "the keys, a_i", "the values, a_i", "α_t = softmax(f_att(a_i, h_{t−1}))", "Σ α_ti a_i")
+LINK = {**regions.LINK, "way": lambda name: name in WAYS}
+
+
+def first_screen() -> None:
+    """Compute what a first visitor sees, so that nobody waits for it."""
+    picture = gallery_picture(next(iter(gallery())))
+    cached.looked(Look(NAME, picture.digest, beam=BEAMS[USUAL]), picture)
+    cached.shot(picture.digest, picture.pixels)
+
+
+def ask() -> Asked | None:
+    """The controls: the picture, the way of decoding. None, with a word, without a picture."""
+    first, second, third = st.columns([1.35, 1.6, 1])
+    with first:
+        source = controls.source()
+    with second:
+        picture = controls.picture(source)
+    with third:
+        way = st.selectbox("Decode", WAYS, index=WAYS.index(USUAL), key="way", bind="query-params")
+    sampling, seed = stepping.ask_sampling(way)
+    if picture is None:
+        return None
+    return Asked(Look(NAME, picture.digest, beam=BEAMS.get(way, 1), sampling=sampling, seed=seed), picture, MANNER)
+
+
+def about(shown: Shown) -> str:
+    """The caption in a sentence, and what was done to the picture."""
+    trace = shown.trace
+    said = (
+        f"**{as_it_is(cached.captioner().text(trace))}** · log p = {trace.log_p.sum():.3f}, perplexity a word "
+        f"{trace.perplexity():.2f}. The gate β lets {trace.values['beta'].mean():.2f} of what is seen through, on average."
+    )
+    return said + regions.of_touch(shown)
+
+
+def fitted(picture: Picture) -> str:
+    return regions.fitted(picture, f"squashed to {SIZE}×{SIZE} pixels, of which the CNN makes {ROWS} × {ROWS} regions")
+
+
+def of_step(shown: Shown) -> None:
+    """The computation of the word in view, each table from the one before it; a click on a cell shows its products."""
+    trace, t, touch = shown.trace, shown.seen.step, shown.seen.touch
+    network, a, asked = cached.captioner().network, trace.values["a"], trace.values["asked"][t]
+    st.markdown(
+        f"Step {t + 1} writes “{as_it_is(trace.target[t])}”. {computation.row_sentence(trace, t)} The state *before* the word, "
+        f"h_{{t−1}}, asks. β = {float(trace.values['beta'][t, 0]):.6f} of the answer counts. Click a cell to see its products."
+    )
+    lines = computation.five_lines(asked, a, a, trace.weights[0, t], trace.values["c"][t], PAPERS)
+    st.dataframe(lines, hide_index=True)
+    allowed = [s not in touch.forbidden for s in range(len(trace.source))]
+
+    def of_region(s: int, column: str) -> Terms | None:
+        if column.startswith("score"):
+            q, k = torch.from_numpy(asked), torch.from_numpy(a[s])
+            return perceptron_terms(network.f_att, q, k, trace.source[s], ("v", "tanh(W h + U a)"))
+        if s in touch.forbidden or (column == "α" and t in touch.weights):
+            return None
+        if column == "α":
+            return weight_terms(trace, t, s, allowed)
+        return exp_terms(trace, t, s, allowed) if column.startswith("exp") else None
+
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**scores → exp → sum → α**")
+        if t in touch.weights:
+            st.caption("This map was forced: its α are yours, not the softmax of the scores.")
+        computation.ask_terms(computation.per_source(trace, t, touch), f"scores_{t}", of_region)
+    with right:
+        st.markdown("**c = Σ α a, ẑ = β c; h, the LSTM's next state**")
+        vectors = pd.DataFrame({name: pd.Series(trace.values[name][t]) for name in ("c", "z", "h")})
+        vectors = vectors.rename(columns={"z": "ẑ"}).rename_axis("i").reset_index()
+        computation.ask_terms(
+            vectors,
+            f"vectors_{t}",
+            lambda i, column: context_terms(trace, t, i, values="a", symbol="a") if column == "c" else None,
+        )
+
+
+def all_words(shown: Shown) -> None:
+    """For every word: how sure, how much of what is seen counts, and where most of it is."""
+    trace = shown.trace
+    together = trace.weights[0].astype(np.float64).sum(0)
+    st.markdown(
+        "**Does it look, or does it know?** β is how much of what is seen counts for a word. Words that follow from the words "
+        "before (“of”, “a”) could do with little of it."
+    )
+    beta = trace.values["beta"][:, 0].astype(np.float64)
+    st.plotly_chart(figures.gate(trace.target, beta), key="gate", alt="β for each word of the caption")
+    table = regions.by_step(shown).assign(**{"β": beta})
+    st.dataframe(table, hide_index=True, column_config=exact(table))
+    st.caption(
+        f"All maps together: Σ over the words is {together.min():.3f} to {together.max():.3f} a region; the doubly stochastic "
+        f"term of the training, Σᵢ (1 − Σₜ α_ti)², is {float(doubly_stochastic(torch.from_numpy(trace.weights))[0]):.3f} here."
+    )
+
+
+def beam_notes(shown: Shown) -> None:
+    """The tree of a beam search."""
+    beam = max(2, shown.asked.look.beam) if not shown.asked.look.sampling else BEAMS[USUAL]
+    picture, asked = shown.asked.picture, replace(shown.asked.look, beam=beam, sampling=0.0, seed=0)
+    model = cached.captioner()
+    ways = []
+    for name, look in (("Greedy", replace(asked, beam=1)), (f"Beam of {beam}", asked)):
+        trace = cached.looked(look, picture)
+        ways.append((name, model.text(trace), trace))
+    looks.show_tree(cached.caption_beams(asked, picture), beam, ways, model.network.normalised)
+
+
+def model_notes(_shown: Shown) -> None:
+    """The figures beside the published ones, and the card."""
+    card = read_card(NAME)
+    st.markdown(f"**How good is it?** {card.measured_on}. Published: {card.published_on}.")
+    names = [name for name in card.metrics if name in card.published]
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "": ["this captioner", "Xu 2015"],
+                **{name: [card.metrics[name], card.published[name]] for name in names},
+            }
+        ),
+        hide_index=True,
+    )
+    st.table(pd.DataFrame(card.rows(), columns=["", " "]).set_index(""))
+
+
+LOOKS: dict[str, Callable[[Shown], None]] = {
+    "All words": all_words,
+    "This word": of_step,
+    "Beam tree": beam_notes,
+    "The model": model_notes,
+}
+
+
+def code() -> tuple[Callable[..., Any], ...]:
+    """The functions that compute it."""
+    return (Captioner.look, attend, softmax, Captioner.gate, Captioner.lstm, Captioner.deep_output, doubly_stochastic)
+
+
+def title_of(asked: Asked) -> str:
+    """For the file that steps alone."""
+    written = [word for word in cached.looked(asked.look, asked.picture).target if word != SPECIAL[END]]
+    return f"{' '.join(written)} · {asked.picture.name}"

@@ -1,0 +1,171 @@
+"""What every page shares that steps through what a model looked at in a picture; the link and the touch are `ui.stepping`'s."""
+
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from models.picture import Picture, gallery
+from models.trace import Trace, entropy
+from models.writer import Touch
+from ui import cached, computation, controls, stepping, take_home
+from ui.cached import Look
+from ui.components.regions import Manner, grid, regions, standalone
+from ui.components.touching import Seen
+from ui.lecture import Download, Numbers, as_it_is
+
+KEY = "regions"
+LINK = {
+    stepping.STEP: stepping.LINK[stepping.STEP],
+    "source": lambda name: name in controls.SOURCES,
+    "gallery": lambda title: title in {entry.title for entry in gallery().values()},
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked of which picture, and how the page speaks of it."""
+
+    look: Look
+    picture: Picture
+    manner: Manner
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is on the screen: what was asked, its untouched trace, the one in view, and where the visitor is in it."""
+
+    asked: Asked
+    untouched: Trace
+    trace: Trace
+    seen: Seen
+
+    @property
+    def maps(self) -> np.ndarray:
+        """The weights of the trace in view, (steps, rows, columns)."""
+        return self.trace.weights[0].reshape(-1, *grid(self.trace))
+
+
+def stepped(asked: Asked, *, editable: bool = True) -> Shown | None:
+    """The picture and its maps. What was touched is computed anew before it is drawn. None until the browser has painted it."""
+    look, picture = asked.look, asked.picture
+    untouched, of = cached.looked(look, picture), identity(look)
+    touch = stepping.touch_before(of, len(untouched.source), KEY)
+    touched = None
+    if not touch.nothing() and editable:
+        how = continued(touch, untouched, look)
+        try:
+            touched = cached.looked(look, picture, stepping.touch_text(how), how)
+        except ValueError as error:
+            st.warning(str(error), icon=":material/edit_note:")
+    seen = regions(
+        cached.shot(picture.digest, picture.pixels),
+        untouched,
+        touched,
+        touch,
+        asked.manner,
+        of=of,
+        step=_first_step(of, asked.manner),
+        editable=editable,
+        key=KEY,
+    )
+    stepping.put_in_link(seen)
+    return Shown(asked, untouched, touched or untouched, seen) if seen.painted else None
+
+
+def identity(look: Look) -> str:
+    """What tells the browser and the server that they speak of the same: everything that was asked."""
+    return json.dumps(vars(look), sort_keys=True, ensure_ascii=False)
+
+
+def continued(touch: Touch, untouched: Trace, look: Look) -> Touch:
+    """The same touch of a sentence that a beam wrote: up to the first step touched, its words stay.
+
+    What follows is decided greedily. A temperature and forbidden regions touch all steps, so nothing stays.
+    """
+    steps = [*touch.weights, *touch.words]
+    if look.beam == 1 or not steps or touch.forbidden or touch.temperature != 1:
+        return touch
+    before = {t: word for t, word in enumerate(untouched.target) if t < min(steps)}
+    return replace(touch, words={**before, **touch.words})
+
+
+def _first_step(of: str, manner: Manner) -> int:
+    """The step in the link for what it was made for; whatever is asked next begins at its own beginning."""
+    before = st.session_state.get(f"{KEY}_of")
+    st.session_state[f"{KEY}_of"] = of
+    linked = stepping.STEP in st.query_params and before in (None, of)
+    return stepping.step_in_link() if linked else manner.first
+
+
+def fitted(picture: Picture, size: str) -> str:
+    """What the network sees of the picture, what was done to the file, and whom to thank. Args: size: said of the network's."""
+    height, width, _ = picture.pixels.shape
+    width, height = picture.original or (width, height)
+    done = "".join(f" {what[0].upper()}{what[1:].rstrip('.')}." for what in picture.done)
+    whose = "the" if picture.credit else "your"
+    return f"All of {whose} {width}×{height} picture, {size}.{done} {picture.credit}".strip()
+
+
+def of_touch(shown: Shown) -> str:
+    """How much a touch changed, in a sentence; nothing where there was none."""
+    if shown.trace is shown.untouched:
+        return ""
+    unit = shown.asked.manner.unit
+    before, after = shown.untouched.target, shown.trace.target
+    same = sum(a == b for a, b in zip(before, after, strict=False))
+    return f" Touched: {max(len(before), len(after)) - same} of {max(len(before), len(after))} {unit}s are others at their place."
+
+
+def numbers(shown: Shown) -> Numbers:
+    """The map in view as the formula's columns."""
+    t = shown.seen.step
+    caption = f"Step {t + 1}, “{as_it_is(shown.trace.target[t])}”. {computation.row_sentence(shown.trace, t)}"
+    return Numbers(caption, computation.per_source(shown.trace, t, shown.seen.touch))
+
+
+def by_step(shown: Shown) -> pd.DataFrame:
+    """A row a step: its probability, how spread its map is, and where most of it lies."""
+    trace = shown.trace
+    weights = trace.weights[0].astype(np.float64)
+    most = weights.argmax(-1)
+    return pd.DataFrame(
+        {
+            shown.asked.manner.unit: trace.target,
+            "p": np.exp(trace.log_p.astype(np.float64)),
+            "entropy, bits": entropy(weights),
+            "looks most at": [trace.source[s] for s in most],
+            "α there": weights.max(-1),
+        }
+    )
+
+
+def downloads(shown: Shown, title: str) -> list[Download]:
+    """Everything of the trace in view."""
+    from figures import regions as pictures  # matplotlib: only when a page with a picture is shown
+
+    asked, trace, maps = shown.asked, shown.trace, shown.maps
+    picture, words, step, path = asked.picture, trace.target, shown.seen.step, asked.manner.path
+    name = asked.look.model
+    told = {**vars(asked.look), "picture": picture.name, "touch": stepping.touch_text(shown.seen.touch)}
+    shot = cached.shot(picture.digest, picture.pixels)
+
+    def this_step() -> bytes:
+        return pictures.one(picture.pixels, maps, words, step, path=path)
+
+    def gif() -> bytes:
+        return pictures.animation(picture.pixels, maps, words, path=path)
+
+    return [
+        Download("Picture (PNG)", this_step, f"{name}-step-{step + 1}.png", "image/png"),
+        Download(
+            "All steps (PNG)", lambda: pictures.all_steps(picture.pixels, maps, words), f"{name}.png", "image/png"
+        ),
+        Download("Steps (GIF)", gif, f"{name}.gif", "image/gif"),
+        *take_home.numbers(trace, told, name),
+        Download(
+            "Steps offline (HTML)", lambda: standalone(shot, trace, asked.manner, title), f"{name}.html", "text/html"
+        ),
+    ]
