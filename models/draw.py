@@ -40,7 +40,7 @@ def draw(text: str, seed: int, dots: int = DOTS, curves: int = CURVES) -> UInt8[
 
     Args:
         text: 3 to 8 of `CHARACTERS`; small letters are made large, blanks are left out.
-        seed: of everything else, 0 or more.
+        seed: of everything else. A text chosen by `random.Random(seed)` tells nothing of how it is drawn.
         dots, curves: how many are drawn over it, 0 to 150 and 0 to 8.
 
     Raises:
@@ -52,7 +52,7 @@ def draw(text: str, seed: int, dots: int = DOTS, curves: int = CURVES) -> UInt8[
             raise ValueError(f"A captcha can have 0 to {most} {name}, not {number}.")
     with _ONE_AT_A_TIME:
         package, painter = _painter()
-        package.secrets.seed(seed)
+        package.secrets.seed(f"captcha {seed}")
         paper, ink = package.random_color(238, 255), package.random_color(10, 200, package.secrets.randint(220, 255))
         image = painter.create_captcha_image(text, ink, paper)
         painter.create_noise_dots(image, ink, number=dots)

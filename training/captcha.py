@@ -38,10 +38,8 @@ FIRST_VAL, FIRST_TEST = 8 * 10**9, 9 * 10**9  # seeds
 SIX = 6  # characters of the drawn captchas that are measured, and of two thirds of those that are trained on
 BATCH = 32
 AT_ONCE = 100  # captchas that are drawn or read together
-PEAK, WARM_UP = (
-    2e-3,
-    300,
-)  # learning rate, and the updates until it is reached; then it falls to zero in a straight line
+PEAK = 2e-3  # learning rate
+WARM_UP = 300  # updates until it is reached; then it falls to zero in a straight line
 SMOOTHING = 0.02
 TURN, STRETCH, SHIFT, GRAIN = 0.06, 0.08, 0.04, 0.1  # radians, shares of the size, and of the standard deviation
 
