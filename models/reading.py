@@ -6,6 +6,7 @@ Each glimpse goes back into the decoder, so a touched step changes its own lette
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -45,15 +46,23 @@ class CaptchaReader:
     def known(self) -> Vocabulary:
         return vocabulary(self.characters)
 
+    def features(self, x: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch regions d_k"]:
+        """$a_i$: what the CNN makes of pictures of any size, pixels in [0, 1]; a gradient gets to the pixels."""
+        return self.network.regions(x)
+
     @torch.no_grad()
     def read(self, x: Float[Tensor, "1 3 height width"], touch: Touch = UNTOUCHED) -> Trace:
-        """Read a picture of any size, pixels in [0, 1], and tell all.
+        """Read a picture of any size, pixels in [0, 1], and tell all: `read_from` what the CNN makes of it."""
+        return self.read_from(self.features(x), touch)
+
+    @torch.no_grad()
+    def read_from(self, features: Float[Tensor, "1 regions d_k"], touch: Touch = UNTOUCHED) -> Trace:
+        """Read once the CNN has looked, and tell all.
 
         `values` has the `glimpse` of each step, the weighted mean of the regions' centres, and its `spread`, their weighted
         standard deviation: each (across, down) in [0, 1], from the top left. Raises ValueError for a letter that is not known.
         """
-        network, generator = self.network, torch.Generator().manual_seed(touch.seed)
-        a = network.regions(x)
+        network, a, generator = self.network, features, torch.Generator().manual_seed(touch.seed)
         allowed = torch.tensor([i not in touch.forbidden for i in range(a.shape[1])])
         state, letter, steps = network.begin(a), BEGIN, list[Step]()
         while letter != END and len(steps) < max(LONGEST, 1 + max(touch.words, default=0)):
@@ -122,6 +131,7 @@ class CaptchaReader:
                 "c": torch.cat([step.attention.context[0] for step in steps]).numpy(),
                 "a": torch.cat([step.a for step in steps]).numpy(),
                 "word": torch.tensor([step.letter for step in steps]).numpy(),
+                "grid": np.array(self.grid),
                 "glimpse": glimpse.numpy(),
                 "spread": spread.numpy(),
             },
