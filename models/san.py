@@ -85,9 +85,7 @@ class SAN(nn.Module):
         h_T = h[torch.arange(len(rows)), (rows != PAD).sum(-1) - 1]
         return h_T.new_zeros(*words.shape[:2], h_T.shape[-1]).masked_scatter(asked.unsqueeze(-1), h_T)
 
-    def look(
-        self, hop: int, u: Float[Tensor, "batch questions d"], v_I: Float[Tensor, "batch regions d"]
-    ) -> Attention:
+    def look(self, hop: int, u: Float[Tensor, "batch questions d"], v_I: Float[Tensor, "batch regions d"]) -> Attention:
         r"""$h_A = \tanh(W_{I,A} v_I \oplus W_{Q,A} u)$, $p_I = \text{softmax}(w_P^\top h_A)$, $\tilde v_I = \sum_i p_i v_i$.
 
         Yang 2016, eqs. 15 to 17, without the bias $b_A$: Bahdanau's perceptron, the query being the question, and keys and values
