@@ -44,6 +44,15 @@ class Without(NamedTuple):
     answers: tuple[str, ...]
 
 
+class Sighted(nn.Module):
+    """What learns, and is shipped, together: the network, and the CNN if it is not one that was learned before (`nn.Identity`)."""
+
+    def __init__(self, grid: nn.Module, san: SAN):
+        super().__init__()
+        self.grid = grid
+        self.san = san
+
+
 @dataclass(frozen=True)
 class Answerer:
     """A network with its eyes and its words.

@@ -13,6 +13,7 @@ from models.classifier import Classifier
 
 CELL = 32  # pixels on the side of a region
 CHANNELS = 1280  # numbers of a region
+SMALL_CELL, SMALL_CHANNELS = 8, 64  # the same of `SmallGrid`
 
 
 class Grid(nn.Module):
@@ -40,7 +41,7 @@ class SmallGrid(nn.Module):
     Args: channels: numbers of a region.
     """
 
-    def __init__(self, channels: int = 64):
+    def __init__(self, channels: int = SMALL_CHANNELS):
         super().__init__()
         self.cnn = nn.Sequential(
             *_convolution(3, 32, side=5, stride=2),

@@ -19,20 +19,23 @@ import timm
 import torch
 import torchvision
 from safetensors.torch import load_file
+from torch import nn
 from torchvision.models import WeightsEnum, get_model_weights, list_models
 
+from models.answering import Answerer, Sighted
 from models.captioner import Captioner
 from models.captioning import PictureWriter
 from models.card import Card, read_card
 from models.classification import TextClassifier
 from models.classifier import Classifier, ready
 from models.draw import CHARACTERS
-from models.grid import Grid
+from models.grid import CELL, CHANNELS, SMALL_CELL, SMALL_CHANNELS, Grid, SmallGrid
 from models.key_value import MemoryModel
 from models.language_model import LanguageModel
 from models.pointer import HeadlineWriter, Pointer
 from models.reader import Reader
 from models.reading import CaptchaReader, vocabulary
+from models.san import SAN
 from models.seq2seq import Seq2Seq
 from models.structured import SelfAttentive
 from models.translation import Translator
@@ -233,6 +236,30 @@ def reader() -> CaptchaReader:
     network = Reader(len(vocabulary(CHARACTERS)))
     network.load_state_dict(_weights("captcha", known))
     return CaptchaReader(network.eval().requires_grad_(False), CHARACTERS, known)
+
+
+ANSWERERS = {"daquar": 2, "daquar-1": 1, "daquar-0": 0, "shapes": 2, "shapes-1": 1}  # hops; without one it never looks
+SIGHTS = {"daquar": (320, 416), "shapes": (64, 64)}  # height and width in pixels of what they see
+
+
+def answerer(name: str) -> Answerer:
+    """The answerer of this name, ready for use. Raises `WeightsUnavailableError` as `translator` does."""
+    known, of = read_card(f"ask-{name}"), name.split("-")[0]
+    words = Vocabulary.read(WORDS / f"ask-{of}.txt")
+    answers = tuple((WORDS / f"ask-{of}.answers.txt").read_text(encoding="utf-8").splitlines())
+    network = sighted(name, len(words), len(answers))
+    network.load_state_dict(_weights(f"ask-{name}", known))
+    network.eval().requires_grad_(False)
+    eyes, cell = (network.grid, SMALL_CELL) if of == "shapes" else (grid(), CELL)
+    height, width = SIGHTS[of]
+    return Answerer(network.san, eyes, (height, width), (height // cell, width // cell), words, answers, known)
+
+
+def sighted(name: str, words: int, answers: int, **options: float) -> Sighted:
+    """The network of the answerer of this name, with nothing learned."""
+    small = name.split("-")[0] == "shapes"
+    san = SAN(words, answers, SMALL_CHANNELS if small else CHANNELS, ANSWERERS[name], **options)
+    return Sighted(SmallGrid() if small else nn.Identity(), san)
 
 
 def translator_card(score: str) -> Card:
