@@ -68,10 +68,15 @@ def score_terms(network: Seq2Seq, trace: Trace, t: int, s: int) -> Terms:
 
 @torch.no_grad()
 def perceptron_terms(
-    score: Perceptron, q: Tensor, k: Tensor, name: str, names: tuple[str, str] = ("v", "tanh(W h + U h̄)")
+    score: Perceptron,
+    q: np.ndarray | Tensor,
+    k: np.ndarray | Tensor,
+    name: str,
+    names: tuple[str, str] = ("v", "tanh(W h + U h̄)"),
 ) -> Terms:
     r"""The products of $v_a^\top \tanh(W_a q + U_a k)$, before any temperature. Args: q (d_q,), k (d_k,); name: of the key."""
-    left, right = score.v_a, torch.tanh(q @ score.W_a + k @ score.U_a)
+    hidden = torch.as_tensor(q) @ score.W_a + torch.as_tensor(k) @ score.U_a
+    left, right = score.v_a, torch.tanh(hidden)
     return _terms(f"score of “{name}”", _counted(len(left)), names, left, right, "", float((left * right).sum()))
 
 

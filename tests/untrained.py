@@ -6,6 +6,9 @@ from models import zoo
 from models.captioner import Captioner
 from models.captioning import PictureWriter
 from models.card import Card
+from models.draw import CHARACTERS
+from models.reader import Reader
+from models.reading import CaptchaReader, vocabulary
 from models.words import SPECIAL, Vocabulary
 
 WORDS = ("a", "dog", "cat", "man", "woman", "tower", "red", "runs", "sits", "on", "in", "the", "grass", "snow")
@@ -44,3 +47,13 @@ def captioner() -> PictureWriter:
 def noise(height: int = 64, width: int = 96) -> torch.Tensor:
     """A picture of nothing, (1, 3, height, width)."""
     return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+
+
+def reader() -> CaptchaReader:
+    """A reader of captchas that has learned nothing."""
+    torch.manual_seed(5)
+    network = Reader(len(vocabulary(CHARACTERS)), channels=(4, 4, 4, 8), d=16, d_a=8)
+    for name, weights in network.named_parameters():
+        if not name.startswith("cnn"):
+            torch.nn.init.normal_(weights, std=0.5)
+    return CaptchaReader(network.eval().requires_grad_(False), CHARACTERS, card("An untrained reader"))

@@ -33,13 +33,16 @@ from attacks.axis import (
 )
 from attacks.perturbation import Perturbation
 from models import encoder, hub, zoo
+from models.answering import Answerer
 from models.captioning import PictureWriter
 from models.classification import Dropped, TextClassifier
 from models.classifier import Classifier
+from models.draw import MOST_DOTS, draw, drawable
 from models.encoder import Encoder
 from models.faithful import Examination, agreements, examine
 from models.hub import HubTranslator
 from models.picture import Picture, from_pixels, png, read_picture, to_pixels, whole
+from models.reading import CaptchaReader, texts
 from models.trace import Trace
 from models.writer import Touch, Writer, beam_tree
 from ui.components.regions import Photo, photo
@@ -49,6 +52,7 @@ inference = threading.Semaphore(1)
 CHUNK = 13  # pictures in one forward pass of the fine axis: the semaphore is free in between
 DRAWS = 8  # random patterns beside the attack's
 SEED = 1
+SEEDS = 8  # drawings of a captcha
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)
@@ -300,27 +304,42 @@ class Look:
     seed: int = 0
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
-def captioner() -> PictureWriter:
-    """The captioner. Raises `zoo.WeightsUnavailableError`."""
-    return zoo.captioner()
+@st.cache_resource(max_entries=6, show_spinner=False)
+def seer(model: str) -> PictureWriter | CaptchaReader | Answerer:
+    """The captioner, the reader of captchas or an answerer. Raises `zoo.WeightsUnavailableError`."""
+    if model == "caption":
+        return zoo.captioner()
+    return zoo.reader() if model == "captcha" else zoo.answerer(model.removeprefix("ask-"))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def features(model: str, digest: str, _picture: Picture) -> Tensor:  # noqa: ARG001 (a key)
     """What the CNN of a model makes of a picture: computed once, whatever is then asked."""
-    cnn = captioner()
+    eyes = seer(model)
     with inference, torch.no_grad():
-        return cnn.features(whole(_picture))
+        return eyes.features(whole(_picture))
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def looked(look: Look, _picture: Picture, touch: str = "{}", _touch: Touch = Touch()) -> Trace:  # noqa: ARG001, B008
     """What a model sees in a picture, touched by `_touch`, which `touch` tells apart. Raises ValueError, in plain words."""
-    seen = features(look.model, look.digest, _picture)
+    model, seen = seer(look.model), features(look.model, look.digest, _picture)
     how = replace(_touch, sampling=look.sampling, seed=look.seed)
     with inference:
-        return captioner().write_from(seen, how, look.beam if _touch.nothing() else 1)
+        match model:
+            case PictureWriter():
+                return model.write_from(seen, how, look.beam if _touch.nothing() else 1)
+            case CaptchaReader():
+                return model.read_from(seen, how)
+            case Answerer():
+                return model.answer_from(seen, look.question, how)
+
+
+def captioner() -> PictureWriter:
+    """The captioner. Raises `zoo.WeightsUnavailableError`."""
+    model = seer("caption")
+    assert isinstance(model, PictureWriter)
+    return model
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -335,3 +354,29 @@ def caption_beams(look: Look, _picture: Picture) -> tuple[tuple[str, int, float]
 def shot(digest: str, _pixels: np.ndarray) -> Photo:
     """A picture on its way to the browser."""
     return photo(_pixels, digest)
+
+
+def reader() -> CaptchaReader:
+    """The reader of captchas. Raises `zoo.WeightsUnavailableError`."""
+    model = seer("captcha")
+    assert isinstance(model, CaptchaReader)
+    return model
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def captcha(text: str, seed: int, dots: int, curves: int) -> Picture:
+    """A captcha drawn as one asks for. Raises ValueError, in plain words, for a text that cannot be drawn."""
+    return read_picture(png(draw(text, seed, dots, curves)), f"captcha-{text}.png")
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def captcha_noise(text: str, seed: int, curves: int) -> tuple[tuple[int, float, float], ...]:
+    """For numbers of dots: how many, the share of `SEEDS` drawings that are read right, and their mean probability."""
+    model, found = reader(), []
+    for dots in range(0, MOST_DOTS + 1, 25):
+        x = torch.cat([whole(captcha(text, seed + more, dots, curves)) for more in range(SEEDS)])
+        with inference, torch.no_grad():
+            read = texts(model.network, model.known, x)
+            p = model.log_p(x, drawable(text)).exp()
+        found.append((dots, sum(each == drawable(text) for each in read) / SEEDS, float(p.mean())))
+    return tuple(found)

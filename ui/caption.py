@@ -15,7 +15,6 @@ from models.captioner import Captioner, doubly_stochastic
 from models.captioning import ROWS, SIZE
 from models.card import read_card
 from models.picture import Picture, gallery, gallery_picture
-from models.terms import Terms, context_terms, exp_terms, perceptron_terms, weight_terms
 from models.words import END, SPECIAL
 from ui import cached, computation, controls, looks, regions, stepping
 from ui.cached import Look
@@ -31,6 +30,7 @@ USUAL = "Beam of 3"
 WAYS = [*BEAMS, stepping.SAMPLE]
 MANNER = Manner()
 PAPERS = ("the query, h_{t−1}", "the keys, a_i", "the values, a_i", "α_t = softmax(f_att(a_i, h_{t−1}))", "Σ α_ti a_i")
+VECTORS = {"c": "c", "ẑ": "z", "h": "h"}
 LINK = {**regions.LINK, "way": lambda name: name in WAYS}
 
 
@@ -72,41 +72,25 @@ def fitted(picture: Picture) -> str:
 
 def of_step(shown: Shown) -> None:
     """The computation of the word in view, each table from the one before it; a click on a cell shows its products."""
-    trace, t, touch = shown.trace, shown.seen.step, shown.seen.touch
-    network, a, asked = cached.captioner().network, trace.values["a"], trace.values["asked"][t]
+    trace, t = shown.trace, shown.seen.step
     st.markdown(
         f"Step {t + 1} writes “{as_it_is(trace.target[t])}”. {computation.row_sentence(trace, t)} The state *before* the word, "
         f"h_{{t−1}}, asks. β = {float(trace.values['beta'][t, 0]):.6f} of the answer counts. Click a cell to see its products."
     )
-    lines = computation.five_lines(asked, a, a, trace.weights[0, t], trace.values["c"][t], PAPERS)
-    st.dataframe(lines, hide_index=True)
-    allowed = [s not in touch.forbidden for s in range(len(trace.source))]
-
-    def of_region(s: int, column: str) -> Terms | None:
-        if column.startswith("score"):
-            q, k = torch.from_numpy(asked), torch.from_numpy(a[s])
-            return perceptron_terms(network.f_att, q, k, trace.source[s], ("v", "tanh(W h + U a)"))
-        if s in touch.forbidden or (column == "α" and t in touch.weights):
-            return None
-        if column == "α":
-            return weight_terms(trace, t, s, allowed)
-        return exp_terms(trace, t, s, allowed) if column.startswith("exp") else None
-
-    left, right = st.columns(2)
-    with left:
-        st.markdown("**scores → exp → sum → α**")
-        if t in touch.weights:
-            st.caption("This map was forced: its α are yours, not the softmax of the scores.")
-        computation.ask_terms(computation.per_source(trace, t, touch), f"scores_{t}", of_region)
-    with right:
-        st.markdown("**c = Σ α a, ẑ = β c; h, the LSTM's next state**")
-        vectors = pd.DataFrame({name: pd.Series(trace.values[name][t]) for name in ("c", "z", "h")})
-        vectors = vectors.rename(columns={"z": "ẑ"}).rename_axis("i").reset_index()
-        computation.ask_terms(
-            vectors,
-            f"vectors_{t}",
-            lambda i, column: context_terms(trace, t, i, values="a", symbol="a") if column == "c" else None,
-        )
+    vectors = pd.DataFrame({symbol: pd.Series(trace.values[name][t]) for symbol, name in VECTORS.items()})
+    regions.show_step(
+        shown,
+        regions.Roles(
+            query=trace.values["asked"][t],
+            values="a",
+            symbol="a",
+            score=cached.captioner().network.f_att,
+            names=("v", "tanh(W h + U a)"),
+            what=PAPERS,
+            vectors=vectors,
+            title="c = Σ α a, ẑ = β c; h, the LSTM's next state",
+        ),
+    )
 
 
 def all_words(shown: Shown) -> None:

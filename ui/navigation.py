@@ -80,6 +80,14 @@ CAPTION = Page(
     claim="A photo in words: for each word one sees where the model looked. Paint where it shall look, and the word changes.",
 )
 
+CAPTCHA = Page(
+    "captcha",
+    "Captcha",
+    ":material/password:",
+    lecture="A6",
+    claim="A captcha read letter by letter, a glimpse each. Draw one that you cannot read yourself, and follow the glimpses.",
+)
+
 
 def shipped(page: Page, card: str) -> list[Page]:
     """The page, once the weights that it shows are here: their card is."""
@@ -88,6 +96,14 @@ def shipped(page: Page, card: str) -> list[Page]:
 
 PAGES: dict[str, list[Page]] = {
     "": [Page("home", "Attend & Attack", ":material/home:", default=True)],
-    "Attention": [TRANSLATE, HEADLINE, SELF_ATTENTION, SCORES, HEADS, *shipped(CAPTION, "caption")],
+    "Attention": [
+        TRANSLATE,
+        HEADLINE,
+        SELF_ATTENTION,
+        SCORES,
+        HEADS,
+        *shipped(CAPTION, "caption"),
+        *shipped(CAPTCHA, "captcha"),
+    ],
     "Adversarial learning": [FOOL],
 }

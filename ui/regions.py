@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from models.attention import Perceptron
 from models.picture import Picture, gallery
+from models.terms import Terms, context_terms, exp_terms, perceptron_terms, weight_terms
 from models.trace import Trace, entropy
 from models.writer import Touch
 from ui import cached, computation, controls, stepping, take_home
@@ -124,6 +126,59 @@ def numbers(shown: Shown) -> Numbers:
     t = shown.seen.step
     caption = f"Step {t + 1}, “{as_it_is(shown.trace.target[t])}”. {computation.row_sentence(shown.trace, t)}"
     return Numbers(caption, computation.per_source(shown.trace, t, shown.seen.touch))
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Who is who in a step's attention.
+
+    Attributes:
+        query: that asks, (d_q,).
+        values: the name in the trace of the regions, which are keys and values; `symbol`, what the paper calls one of them.
+        score: the perceptron that scores; `names` of its two factors.
+        what: the five lines in the paper's symbols.
+        vectors: of the step, a column each; the products of `c` can be asked for. `title`: how they come from one another.
+    """
+
+    query: np.ndarray
+    values: str
+    symbol: str
+    score: Perceptron
+    names: tuple[str, str]
+    what: tuple[str, str, str, str, str]
+    vectors: pd.DataFrame
+    title: str
+
+
+def show_step(shown: Shown, roles: Roles) -> None:
+    """The computation of the step in view, each table from the one before it; a click on a cell shows its products."""
+    trace, t, touch = shown.trace, shown.seen.step, shown.seen.touch
+    keys = trace.values[roles.values]
+    allowed = [s not in touch.forbidden for s in range(len(trace.source))]
+    lines = computation.five_lines(roles.query, keys, keys, trace.weights[0, t], trace.values["c"][t], roles.what)
+    st.dataframe(lines, hide_index=True)
+
+    def of_region(s: int, column: str) -> Terms | None:
+        if column.startswith("score"):
+            return perceptron_terms(roles.score, roles.query, keys[s], trace.source[s], roles.names)
+        if s in touch.forbidden or (column == "α" and t in touch.weights):
+            return None
+        if column == "α":
+            return weight_terms(trace, t, s, allowed)
+        return exp_terms(trace, t, s, allowed) if column.startswith("exp") else None
+
+    def of_vector(i: int, column: str) -> Terms | None:
+        return context_terms(trace, t, i, values=roles.values, symbol=roles.symbol) if column == "c" else None
+
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**scores → exp → sum → α**")
+        if t in touch.weights:
+            st.caption("This map was forced: its α are yours, not the softmax of the scores.")
+        computation.ask_terms(computation.per_source(trace, t, touch), f"scores_{t}", of_region)
+    with right:
+        st.markdown(f"**{roles.title}**")
+        computation.ask_terms(roles.vectors.rename_axis("i").reset_index(), f"vectors_{t}", of_vector)
 
 
 def by_step(shown: Shown) -> pd.DataFrame:
