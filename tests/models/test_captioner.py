@@ -71,7 +71,7 @@ def test_a_step_is_the_paper_s_formulas_number_by_number() -> None:
     logits = times(model.L_o.weight, deep, model.L_o.bias)
 
     for mine, theirs in (
-        (memory["a"][0].flatten().tolist(), sum(a, [])),
+        (memory["a"][0].flatten().tolist(), [number for row in a for number in row]),
         (made.attention.scores.flatten().tolist(), e),
         (made.attention.weights.flatten().tolist(), alpha),
         (made.values["asked"].flatten().tolist(), before),
@@ -180,9 +180,7 @@ def test_pictures_of_a_batch_do_not_mix(beam: int) -> None:
         assert [words for words, _ in alone] == [words for words, _ in together.sentences(row)]
         for words, per_word in alone:
             length = min(len(words) + 1, LONGEST)
-            assert per_word * length == pytest.approx(
-                log_p_of(model, sources[row : row + 1], words, LONGEST), abs=1e-3
-            )
+            assert per_word * length == pytest.approx(log_p_of(model, sources[row : row + 1], words, LONGEST), abs=1e-3)
 
 
 def test_less_normalisation_prefers_shorter_captions() -> None:
