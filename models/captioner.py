@@ -41,7 +41,7 @@ class Captioner(Decoder):
         d_a: int = 256,
         m: int = 256,
         n: int = 512,
-        dropout: float = 0.5,
+        dropout: float = 0.4,
     ):
         super().__init__()
         self.annotation = nn.Linear(D, d)

@@ -23,13 +23,13 @@ from training.data import lines
 from training.shipping import ship
 from training.snapshot import Snapshot, restore, state_of
 
-EPOCHS = 20
+EPOCHS = 10
 PHOTOS = 32  # a batch, with all their captions
 AT_LEAST = 5  # times that a word must occur to be known
 LONGEST = 24  # words of a caption that is trained on; longer ones are cut
-PEAK, WARM_UP = 2e-3, 200
+PEAK, WARM_UP = 1.5e-3, 200
 SMOOTHING = 0.1
-LAMBDA = 0.3  # of the doubly stochastic term
+LAMBDA = 0.1  # of the doubly stochastic term
 SIZE = 224  # pixels on a side
 LOOKED_AT = 32  # photos that go through the CNN at once
 WRITTEN = 100  # photos described at once

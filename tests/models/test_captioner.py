@@ -71,7 +71,7 @@ def test_a_step_is_the_paper_s_formulas_number_by_number() -> None:
     logits = times(model.L_o.weight, deep, model.L_o.bias)
 
     for mine, theirs in (
-        (memory["a"][0].flatten().tolist(), sum(a, [])),
+        (memory["a"][0].flatten().tolist(), [number for row in a for number in row]),
         (made.attention.scores.flatten().tolist(), e),
         (made.attention.weights.flatten().tolist(), alpha),
         (made.values["asked"].flatten().tolist(), before),

@@ -124,7 +124,7 @@ def test_a_forced_word_is_written_and_changes_what_follows() -> None:
     assert not np.array_equal(trace.values["h"][1], plain.values["h"][1])
     assert model.write(x, Touch(words={0: "Dog!"})).target[0] == "dog"
     for word in ("xyzzy", "", "a dog", SPECIAL[0]):
-        with pytest.raises(ValueError, match="does not know the word .* it can write 8 words, one at a time"):
+        with pytest.raises(ValueError, match=r"does not know the word .* it can write 8 words, one at a time"):
             model.write(x, Touch(words={0: word}))
 
 
