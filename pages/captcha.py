@@ -20,7 +20,7 @@ def choose() -> Asked | None:
         with st.spinner("Reading …"):
             cached.looked(asked.look, asked.picture)
     except (ValueError, zoo.WeightsUnavailableError) as error:
-        st.warning(str(error), icon=":material/edit_note:")
+        st.warning(lecture.as_it_is(str(error)), icon=":material/edit_note:")
         return None
     return asked
 

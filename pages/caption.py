@@ -20,7 +20,7 @@ def choose() -> Asked | None:
         with st.spinner("Looking …"):
             cached.looked(asked.look, asked.picture)
     except (ValueError, zoo.WeightsUnavailableError) as error:
-        st.warning(str(error), icon=":material/edit_note:")
+        st.warning(lecture.as_it_is(str(error)), icon=":material/edit_note:")
         return None
     return asked
 
@@ -33,7 +33,7 @@ def figure(asked: Asked) -> Shown | None:
 def notes(asked: Asked, shown: Shown) -> None:
     """The caption in words, and one of the closer looks."""
     st.markdown(words.about(shown))
-    st.caption(words.fitted(asked.picture))
+    st.caption(words.fitted(asked))
     closer(shown, words.LOOKS)
 
 

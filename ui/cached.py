@@ -32,7 +32,7 @@ from attacks.axis import (
     refine,
 )
 from attacks.perturbation import Perturbation
-from models import encoder, hub, zoo
+from models import encoder, hub, hub_captioning, zoo
 from models.answering import Answerer
 from models.captioning import PictureWriter
 from models.classification import Dropped, TextClassifier
@@ -41,6 +41,7 @@ from models.draw import MOST_DOTS, draw, drawable
 from models.encoder import Encoder
 from models.faithful import Examination, agreements, examine
 from models.hub import HubTranslator
+from models.hub_captioning import HubCaptioner
 from models.picture import Picture, from_pixels, png, read_picture, to_pixels, whole
 from models.reading import CaptchaReader, texts
 from models.trace import Trace
@@ -312,10 +313,16 @@ def seer(model: str) -> PictureWriter | CaptchaReader | Answerer:
     return zoo.reader() if model == "captcha" else zoo.answerer(model.removeprefix("ask-"))
 
 
+@st.cache_resource(max_entries=1, show_spinner=False)
+def hub_captioner(name: str) -> HubCaptioner:
+    """A captioner of a hub or in a folder. Raises `zoo.WeightsUnavailableError`."""
+    return hub_captioning.load(name)
+
+
 @st.cache_resource(max_entries=64, show_spinner=False)
-def features(model: str, digest: str, _picture: Picture) -> Tensor:  # noqa: ARG001 (a key)
-    """What the CNN of a model makes of a picture: computed once, whatever is then asked."""
-    eyes = seer(model)
+def features(model: str, hub: str, digest: str, _picture: Picture) -> Tensor:  # noqa: ARG001 (a key)
+    """What the CNN (or the encoder) of a model makes of a picture: computed once, whatever is then asked."""
+    eyes = hub_captioner(hub) if hub else seer(model)
     with inference, torch.no_grad():
         return eyes.features(whole(_picture))
 
@@ -323,12 +330,15 @@ def features(model: str, digest: str, _picture: Picture) -> Tensor:  # noqa: ARG
 @st.cache_resource(max_entries=256, show_spinner=False)
 def looked(look: Look, _picture: Picture, touch: str = "{}", _touch: Touch = Touch()) -> Trace:  # noqa: ARG001, B008
     """What a model sees in a picture, touched by `_touch`, which `touch` tells apart. Raises ValueError, in plain words."""
-    model, seen = seer(look.model), features(look.model, look.digest, _picture)
+    seen = features(look.model, look.hub, look.digest, _picture)
+    model = hub_captioner(look.hub) if look.hub else seer(look.model)
     how = replace(_touch, sampling=look.sampling, seed=look.seed)
     with inference:
         match model:
             case PictureWriter():
                 return model.write_from(seen, how, look.beam if _touch.nothing() else 1)
+            case HubCaptioner():
+                return model.write_from(seen, how, look.beam)
             case CaptchaReader():
                 return model.read_from(seen, how)
             case Answerer():
@@ -345,7 +355,7 @@ def captioner() -> PictureWriter:
 @st.cache_resource(max_entries=64, show_spinner=False)
 def caption_beams(look: Look, _picture: Picture) -> tuple[tuple[str, int, float], ...]:
     """The beam search of a caption as a tree; see `beams`."""
-    model, seen = captioner(), features(look.model, look.digest, _picture)
+    model, seen = captioner(), features(look.model, look.hub, look.digest, _picture)
     with inference:
         return beam_tree(model.beams(seen, look.beam), model.target_words.words)
 

@@ -12,13 +12,13 @@ import torch
 from figures import caption as figures
 from models.attention import attend, softmax
 from models.captioner import Captioner, doubly_stochastic
-from models.captioning import ROWS, SIZE
+from models.captioning import SIZE
 from models.card import read_card
-from models.picture import Picture, gallery, gallery_picture
-from models.words import END, SPECIAL
+from models.picture import gallery, gallery_picture
+from models.trace import Trace
 from ui import cached, computation, controls, looks, regions, stepping
 from ui.cached import Look
-from ui.components.regions import Manner
+from ui.components.regions import Manner, grid
 from ui.computation import exact
 from ui.lecture import as_it_is
 from ui.regions import Asked, Shown
@@ -28,10 +28,16 @@ MOST = 5  # beams
 BEAMS = {"Greedy": 1, **{f"Beam of {n}": n for n in range(2, MOST + 1)}}
 USUAL = "Beam of 3"
 WAYS = [*BEAMS, stepping.SAMPLE]
+OWN, HUB = "Show, Attend and Tell", "from a hub or a folder"
+MODELS = [OWN, HUB]
+HUB_FIRST = "nlpconnect/vit-gpt2-image-captioning"
+HUB_HELP = (
+    "ViT-GPT2, BLIP and others of transformers that look at patches, as safetensors. Fetched when first asked for."
+)
 MANNER = Manner()
 PAPERS = ("the query, h_{t−1}", "the keys, a_i", "the values, a_i", "α_t = softmax(f_att(a_i, h_{t−1}))", "Σ α_ti a_i")
 VECTORS = {"c": "c", "ẑ": "z", "h": "h"}
-LINK = {**regions.LINK, "way": lambda name: name in WAYS}
+LINK = {**regions.LINK, "way": lambda name: name in WAYS, "model": lambda name: name in MODELS}
 
 
 def first_screen() -> None:
@@ -42,32 +48,64 @@ def first_screen() -> None:
 
 
 def ask() -> Asked | None:
-    """The controls: the picture, the way of decoding. None, with a word, without a picture."""
-    first, second, third = st.columns([1.35, 1.6, 1])
+    """The controls: the picture, the model, the way of decoding. None, with a word, without a picture."""
+    first, second, third, fourth = st.columns([1.3, 1.4, 1.2, 0.9])
     with first:
         source = controls.source()
     with second:
         picture = controls.picture(source)
     with third:
-        way = st.selectbox("Decode", WAYS, index=WAYS.index(USUAL), key="way", bind="query-params")
+        model = st.selectbox("Model", MODELS, key="model", bind="query-params")
+    with fourth:
+        ways = WAYS if model == OWN else list(BEAMS)
+        way = st.selectbox("Decode", ways, index=ways.index(USUAL), key="way", bind="query-params")
+    hub = ""
+    if model == HUB:
+        label = "Name on the hub, or a folder on the server"
+        hub = st.text_input(label, HUB_FIRST, key="hub", bind="query-params", help=HUB_HELP)
     sampling, seed = stepping.ask_sampling(way)
     if picture is None:
         return None
-    return Asked(Look(NAME, picture.digest, beam=BEAMS.get(way, 1), sampling=sampling, seed=seed), picture, MANNER)
+    return Asked(Look(NAME, picture.digest, "", hub, BEAMS.get(way, 1), sampling, seed), picture, MANNER)
+
+
+def written(look: Look, trace: Trace) -> str:
+    """The caption as one would write it."""
+    return (cached.hub_captioner(look.hub) if look.hub else cached.captioner()).text(trace)
 
 
 def about(shown: Shown) -> str:
     """The caption in a sentence, and what was done to the picture."""
     trace = shown.trace
     said = (
-        f"**{as_it_is(cached.captioner().text(trace))}** · log p = {trace.log_p.sum():.3f}, perplexity a word "
-        f"{trace.perplexity():.2f}. The gate β lets {trace.values['beta'].mean():.2f} of what is seen through, on average."
+        f"**{as_it_is(written(shown.asked.look, trace))}** · log p = {trace.log_p.sum():.3f}, perplexity a word "
+        f"{trace.perplexity():.2f}."
     )
+    if "beta" in trace.values:
+        said += f" The gate β lets {trace.values['beta'].mean():.2f} of what is seen through, on average."
     return said + regions.of_touch(shown)
 
 
-def fitted(picture: Picture) -> str:
-    return regions.fitted(picture, f"squashed to {SIZE}×{SIZE} pixels, of which the CNN makes {ROWS} × {ROWS} regions")
+def fitted(asked: Asked) -> str:
+    """What the network sees of the picture."""
+    height, width = cached.hub_captioner(asked.look.hub).size if asked.look.hub else (SIZE, SIZE)
+    rows, columns = grid(cached.looked(asked.look, asked.picture))
+    said = f"squashed to {width}×{height} pixels, of which the network makes {rows} × {columns} regions"
+    return regions.fitted(asked.picture, said)
+
+
+def ours(look: Callable[[Shown], None]) -> Callable[[Shown], None]:
+    """A closer look that needs our own captioner's insides."""
+
+    def looked(shown: Shown) -> None:
+        if shown.asked.look.hub:
+            st.info(
+                "A model of a hub gives its weights and probabilities, not the gate, the states and the tree; choose ours."
+            )
+        else:
+            look(shown)
+
+    return looked
 
 
 def of_step(shown: Shown) -> None:
@@ -141,10 +179,10 @@ def model_notes(_shown: Shown) -> None:
 
 
 LOOKS: dict[str, Callable[[Shown], None]] = {
-    "All words": all_words,
-    "This word": of_step,
-    "Beam tree": beam_notes,
-    "The model": model_notes,
+    "All words": ours(all_words),
+    "This word": ours(of_step),
+    "Beam tree": ours(beam_notes),
+    "The model": ours(model_notes),
 }
 
 
@@ -155,5 +193,4 @@ def code() -> tuple[Callable[..., Any], ...]:
 
 def title_of(asked: Asked) -> str:
     """For the file that steps alone."""
-    written = [word for word in cached.looked(asked.look, asked.picture).target if word != SPECIAL[END]]
-    return f"{' '.join(written)} · {asked.picture.name}"
+    return f"{written(asked.look, cached.looked(asked.look, asked.picture))} · {asked.picture.name}"

@@ -47,21 +47,24 @@ class Shown:
     @property
     def maps(self) -> np.ndarray:
         """The weights of the trace in view, (steps, rows, columns)."""
-        return self.trace.weights[0].reshape(-1, *grid(self.trace))
+        rows, columns = grid(self.trace)
+        return self.trace.weights[0, :, : rows * columns].reshape(-1, rows, columns)
 
 
-def stepped(asked: Asked, *, editable: bool = True) -> Shown | None:
+def stepped(asked: Asked) -> Shown | None:
     """The picture and its maps. What was touched is computed anew before it is drawn. None until the browser has painted it."""
     look, picture = asked.look, asked.picture
-    untouched, of = cached.looked(look, picture), identity(look)
+    whole, of = cached.looked(look, picture), identity(look)
+    head = stepping.ask_head(whole)
+    untouched = stepping.of_head(whole, head)
     touch = stepping.touch_before(of, len(untouched.source), KEY)
     touched = None
-    if not touch.nothing() and editable:
+    if not touch.nothing():
         how = continued(touch, untouched, look)
         try:
-            touched = cached.looked(look, picture, stepping.touch_text(how), how)
+            touched = stepping.of_head(cached.looked(look, picture, stepping.touch_text(how), how), head)
         except ValueError as error:
-            st.warning(str(error), icon=":material/edit_note:")
+            st.warning(as_it_is(str(error)), icon=":material/edit_note:")
     seen = regions(
         cached.shot(picture.digest, picture.pixels),
         untouched,
@@ -70,7 +73,7 @@ def stepped(asked: Asked, *, editable: bool = True) -> Shown | None:
         asked.manner,
         of=of,
         step=_first_step(of, asked.manner),
-        editable=editable,
+        paintable=not look.hub,
         key=KEY,
     )
     stepping.put_in_link(seen)

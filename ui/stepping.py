@@ -17,6 +17,7 @@ from ui.lecture import Download, Numbers, as_it_is
 
 GREEDY, BEAM, SAMPLE = "Greedy", "Beam of 5", "Sample"
 WAYS = [GREEDY, BEAM, SAMPLE]
+MEAN = "mean of all heads"
 TEXT, STEP, TOUCH = "text", "step", "touch"
 WIDEST = 3000  # characters of a text that is taken from a link
 LINK = {
@@ -73,6 +74,23 @@ def ask_sampling(way: str) -> tuple[float, int]:
     first, second = st.columns(2)
     sampling = first.slider("Temperature of the drawing", 0.1, 2.0, 1.0, 0.1, key="sampling", bind="query-params")
     return sampling, int(second.number_input("Seed", 0, 9999, 1, key="seed", bind="query-params"))
+
+
+def one_head(trace: Trace) -> Trace:
+    """The head to look at, chosen by the visitor if there are several; the first has all of them averaged."""
+    return of_head(trace, ask_head(trace))
+
+
+def ask_head(trace: Trace) -> str:
+    """The name of the head chosen."""
+    if len(trace.heads) == 1:
+        return trace.heads[0]
+    return st.selectbox("Layer and head", [MEAN, *trace.heads], key="head", bind="query-params")
+
+
+def of_head(trace: Trace, name: str) -> Trace:
+    """The trace with the weights of one head, or with the mean of all."""
+    return trace.only(trace.heads.index(name)) if name in trace.heads else trace.mean()
 
 
 def stepped(sentence: Sentence, untouched: Trace, *, editable: bool = True, **drawn: Any) -> Shown | None:

@@ -1,6 +1,7 @@
 """The page "Caption" in process: every look, every way of decoding, touches, and input that cannot be read."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,11 @@ from streamlit.testing.v1 import AppTest
 from models.picture import gallery
 from models.writer import Touch
 from tests import untrained
+from tests.models.test_hub_captioning import make
 from tests.visiting import said, visit_page
 from ui import caption, regions
 from ui.cached import Look
-from ui.caption import LOOKS, WAYS
+from ui.caption import HUB, LOOKS, WAYS
 
 pytestmark = pytest.mark.usefixtures("strangers")
 
@@ -31,7 +33,7 @@ def test_the_first_screen_describes_the_picture_and_adds_up() -> None:
     words = said(app)
     assert "red a tower cat man" in words
     assert "Σα = 1.000000" in words
-    assert "All of the 512×512 picture, squashed to 224×224 pixels, of which the CNN makes 7 × 7 regions." in words
+    assert "All of the 512×512 picture, squashed to 224×224 pixels, of which the network makes 7 × 7 regions." in words
     assert "Lav Varshney" in words
     assert not app.warning and not app.error
 
@@ -123,3 +125,20 @@ def test_the_gate_is_drawn_as_it_was_computed() -> None:
     trace = untrained.captioner().write_from(untrained.captioner().features(untrained.noise()))
     drawn = caption.figures.gate(trace.target, trace.values["beta"][:, 0])
     assert np.array_equal(drawn.data[0].y, trace.values["beta"][:, 0])
+
+
+@pytest.mark.parametrize("kind", ["vit-gpt2", "blip"])
+def test_a_captioner_in_a_folder_writes_and_shows_its_heads(tmp_path: Path, kind: str) -> None:
+    folder = make(kind, tmp_path / kind)
+    app = visit(model=HUB, hub=str(folder))
+    words = said(app)
+    assert "of which the network makes 4 × 4 regions" in words and "perplexity a word" in words
+    app.selectbox(key="head").select("layer 2 · head 1").run()
+    assert not app.exception
+    assert table(app, "α")["α"].sum() == pytest.approx(1, abs=1e-5)
+    assert "choose ours" in said(visit(model=HUB, hub=str(folder), look="Beam tree"))
+
+
+def test_a_captioner_that_there_is_not_is_a_sentence() -> None:
+    app = visit(model=HUB, hub="/no/such/folder")
+    assert app.warning and not app.get("download_button")

@@ -89,6 +89,15 @@ def test_regions_that_are_no_grid_are_refused() -> None:
         grid(Trace(**{**vars(trace), "values": {"grid": np.array([5, 4])}}))
 
 
+def test_what_is_no_region_is_named_and_its_weights_travel() -> None:
+    trace = made("a dog")
+    summary = Trace(**{**vars(trace), "values": {"grid": np.array([2, 5])}})
+    head, arrays = unpacked(packed(photo(pixels(), "d"), summary, None, Touch(), Manner(), of="x", paintable=False))
+    assert head["grid"] == [2, 5] and head["others"] == ["row 3, column 3", "row 3, column 4"]
+    assert head["editable"] and not head["paintable"]
+    assert len(arrays) == 4 * 2 * 2 * 12
+
+
 def test_a_painted_map_comes_back_exact_and_a_false_one_not() -> None:
     row = [0.25, 0.75, *[0.0] * 10]
     assert valid_touch({"of": "x", "weights": {"1": row}}, "x", 12).weights == {1: tuple(row)}

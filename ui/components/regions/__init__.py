@@ -83,18 +83,20 @@ def regions(
     of: str,
     step: int,
     editable: bool = True,
+    paintable: bool = True,
     key: str = "regions",
 ) -> Seen:
     """Show the picture with the untouched trace's maps and, if there is one, the touched one's.
 
     The traces' `values["grid"]` are the rows and columns of regions, which go row by row from the top left and cover the picture.
+    What can be looked at beyond these (a transformer's state of the whole picture) is not drawn; its share is said.
 
-    Args: of: what was asked of which picture; step: where it begins.
+    Args: of: what was asked of which picture; step: where it begins; editable: anything can be touched; paintable: the maps, too.
     """
     steps, sources = len((touched or untouched).target), len(untouched.source)
     with st.container(gap=None):
         _picture(key=f"{key}_picture", data=carried(shot))
-        data = packed(shot, untouched, touched, touch, manner, of=of, step=step, editable=editable)
+        data = packed(shot, untouched, touched, touch, manner, of=of, step=step, editable=editable, paintable=paintable)
         return mounted(_component, data, of, touch, step, steps, sources, key)
 
 
@@ -113,6 +115,7 @@ def packed(
     of: str,
     step: int = 0,
     editable: bool = True,
+    paintable: bool = True,
 ) -> bytes:
     """All else that the browser needs: a header and, for each trace, weights and scores of its first head."""
     traces = [untouched, *([touched] if touched else [])]
@@ -124,7 +127,9 @@ def packed(
         "grid": [rows, columns],
         "labels": ["untouched", "touched"] if touched else [manner.label],
         "step": min(step, len(traces[-1].target) - 1),
+        "others": untouched.source[rows * columns :],
         "editable": editable,
+        "paintable": editable and paintable,
         "symbol": manner.symbol,
         "unit": manner.unit,
         "outcome": manner.outcome,
@@ -148,9 +153,9 @@ def packed(
 
 
 def grid(trace: Trace) -> tuple[int, int]:
-    """Rows and columns of regions. Raises ValueError if the trace has other than as many things to look at."""
+    """Rows and columns of regions. Raises ValueError if there are fewer things to look at."""
     rows, columns = (int(number) for number in trace.values["grid"])
-    if rows * columns != trace.weights.shape[2]:
+    if rows * columns > trace.weights.shape[2]:
         raise ValueError(f"{trace.weights.shape[2]} regions are no grid of {rows} rows and {columns} columns.")
     return rows, columns
 

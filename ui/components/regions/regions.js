@@ -19,8 +19,9 @@ async function carry(digest, file) {
 const cells = (self) => self.head.grid[0] * self.head.grid[1];
 const place = (self, s) => `row ${Math.floor(s / self.head.grid[1]) + 1}, column ${(s % self.head.grid[1]) + 1}`;
 const shownRow = (self) => (self.draft && self.draft.t === self.step ? self.draft.weights : row(view(self), self.step));
-const largest = (values) => values.reduce((a, b) => Math.max(a, b), 0);
-const touchable = (self) => self.head.editable && !self.untouched;
+const ofGrid = (self, values) => Array.from(values).slice(0, cells(self)); // without what is no region
+const largest = (self, values) => ofGrid(self, values).reduce((a, b) => Math.max(a, b), 0);
+const touchable = (self) => self.head.paintable && !self.untouched;
 const forbidden = (self, number) => (number === self.head.traces.length - 1 ? self.head.touch.forbidden ?? [] : []);
 const inView = (self) => (self.untouched ? 0 : self.head.traces.length - 1);
 
@@ -38,7 +39,8 @@ function build(self) {
   const { root, head } = self, find = (selector) => root.querySelector(selector);
   root.classList.toggle("dark", isDark(root));
   root.classList.toggle("fixed", !touchable(self));
-  root.classList.toggle("decides", !head.writes);
+  root.classList.toggle("closed", !head.editable || self.untouched);
+  root.classList.toggle("mute", !forces(self) || self.untouched);
   find(".force").placeholder = `force another ${head.outcome}`;
   find(".force").setAttribute("aria-label", `Force another ${head.outcome} in this step`);
   strips(self);
@@ -89,7 +91,7 @@ function draw(self) {
     const trace = head.traces[other.number], values = row(trace, other.t);
     paint(self, find(".beside"), values, scaleOf(self, trace, values), { trace, t: other.t, banned: forbidden(self, other.number), cursor: self.hover, path: self.path });
     find(".beside").setAttribute("aria-label", `Map of ${named(self, other)}; ${peak(self, values)}`);
-    find(".beside + figcaption").textContent = named(self, other) + (self.kept ? ", kept" : "") + `; largest ${exact(largest(values))}`;
+    find(".beside + figcaption").textContent = named(self, other) + (self.kept ? ", kept" : "") + `; largest ${exact(largest(self, values))}`;
   }
   markStrips(self);
   root.querySelectorAll(".multiples button").forEach((item, t) => {
@@ -106,18 +108,19 @@ function draw(self) {
 }
 
 // The weight that is drawn white.
-const scaleOf = (self, trace, values) => (self.scale === "all" ? largest(trace.weights) : largest(values)) || 1;
+const scaleOf = (self, trace, values) => (self.scale === "all" ? Math.max(...trace.target.map((_, t) => largest(self, row(trace, t)))) : largest(self, values)) || 1;
 const cutOf = (self, most) => (self.cut / 100) * most;
-const peak = (self, values) => { const s = values.indexOf(largest(values)); return `most at ${place(self, s)}: ${self.head.symbol} = ${exact(values[s])}`; };
+const peak = (self, values) => { const most = largest(self, values), s = ofGrid(self, values).indexOf(most); return `most at ${place(self, s)}: ${self.head.symbol} = ${exact(values[s])}`; };
 
 function facts(self, trace, values, most, other) {
-  const { head, step } = self, all = cells(self), cut = cutOf(self, most), small = Array.from(values).filter((a) => a < cut && a > 0);
-  const say = [`map ${step + 1} “${trace.target[step]}”: Σ = ${add(values).toFixed(6)} · entropy ${bits(values).toFixed(3)} of ${Math.log2(all).toFixed(3)} bits · `
+  const { head, step } = self, all = cells(self), cut = cutOf(self, most), small = ofGrid(self, values).filter((a) => a < cut && a > 0);
+  const say = [`map ${step + 1} “${trace.target[step]}”: Σ = ${add(values).toFixed(6)} · entropy ${bits(values).toFixed(3)} of ${Math.log2(values.length).toFixed(3)} bits · `
     + `not drawn: ${percent(add(small))} of the map, ${small.length} of ${all} cells`];
   const compared = other ? row(head.traces[other.number], other.t) : null;
   const s = self.hover ?? (self.focused ? self.cursor : undefined);
   if (s != null) say.push(`${place(self, s)}: ${head.symbol} = ${exact(values[s])}${self.draft ? "" : scoreOf(trace, step, s)}` + (compared ? ` (beside it ${exact(compared[s])})` : ""));
   else say.push(peak(self, values) + (compared ? `; the two maps share ${percent(add(Array.from(values, (a, i) => Math.min(a, compared[i]))))} of their weight` : ""));
+  head.others.forEach((name, i) => say.push(`on ${name}, which is no region and not drawn: ${exact(values[all + i])}`));
   if (self.draft?.lost > 0) say.push(`${percent(self.draft.lost)} of the map went over the edge; what is left is made to sum to one`);
   if (trace.notes[step]) say.push(trace.notes[step]);
   self.root.querySelector(".facts").textContent = say.join("\n");
@@ -192,7 +195,7 @@ function mean(values, columns) {
 }
 
 function glimpses(self, context, trace, t, w, h, ratio) {
-  const points = trace.target.map((_, step) => mean(step === self.step && trace === view(self) ? shownRow(self) : row(trace, step), self.head.grid[1])).map(([x, y]) => [x * w, y * h]);
+  const points = trace.target.map((_, step) => mean(ofGrid(self, step === self.step && trace === view(self) ? shownRow(self) : row(trace, step)), self.head.grid[1])).map(([x, y]) => [x * w, y * h]);
   const accent = colour(self.root, "--now");
   for (let step = 1; step < points.length; step++) {
     context.beginPath(); context.moveTo(...points[step - 1]); context.lineTo(...points[step]);
