@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-import ui.captcha as words
+import ui.glimpses as words
 from models import zoo
 from ui import cached, lecture, regions
 from ui.looks import closer

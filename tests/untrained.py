@@ -3,15 +3,20 @@
 import torch
 
 from models import zoo
+from models.answering import Answerer
 from models.captioner import Captioner
 from models.captioning import PictureWriter
 from models.card import Card
 from models.draw import CHARACTERS
+from models.grid import CHANNELS, SMALL_CHANNELS, SmallGrid
 from models.reader import Reader
 from models.reading import CaptchaReader, vocabulary
+from models.san import SAN
 from models.words import SPECIAL, Vocabulary
 
 WORDS = ("a", "dog", "cat", "man", "woman", "tower", "red", "runs", "sits", "on", "in", "the", "grass", "snow")
+READ = ("what", "is", "on", "the", "color", "shape", "in", "image", "there", "a", "red", "circle", "table", "wall")
+ANSWERS = ("red", "blue", "table", "chair, lamp", "2", "circle", "yes", "no")
 
 
 def card(title: str, **figures: float) -> Card:
@@ -57,3 +62,18 @@ def reader() -> CaptchaReader:
         if not name.startswith("cnn"):
             torch.nn.init.normal_(weights, std=0.5)
     return CaptchaReader(network.eval().requires_grad_(False), CHARACTERS, card("An untrained reader"))
+
+
+def answerer(name: str) -> Answerer:
+    """An answerer that has learned nothing, of this name ("daquar", "shapes-1"): it looks through the CNN that the real one has."""
+    torch.manual_seed(6)
+    hops, photos = (1 if name.endswith("-1") else 2), name.startswith("daquar")
+    words = Vocabulary((*SPECIAL, *READ))
+    network = SAN(len(words), len(ANSWERS), CHANNELS if photos else SMALL_CHANNELS, hops, d_word=8, d=16, d_a=8)
+    for weights in network.parameters():
+        torch.nn.init.normal_(weights, std=0.4)
+    eyes, size, cells = (zoo.grid(), (320, 416), (10, 13)) if photos else (SmallGrid().eval(), (64, 64), (8, 8))
+    frozen = network.eval().requires_grad_(False)
+    return Answerer(
+        frozen, eyes.requires_grad_(False), size, cells, words, ANSWERS, card("An untrained answerer", accuracy=1.5)
+    )

@@ -33,7 +33,7 @@ from attacks.axis import (
 )
 from attacks.perturbation import Perturbation
 from models import encoder, hub, hub_captioning, zoo
-from models.answering import Answerer
+from models.answering import Answerer, Without
 from models.captioning import PictureWriter
 from models.classification import Dropped, TextClassifier
 from models.classifier import Classifier
@@ -330,7 +330,7 @@ def features(model: str, hub: str, digest: str, _picture: Picture) -> Tensor:  #
 @st.cache_resource(max_entries=256, show_spinner=False)
 def looked(look: Look, _picture: Picture, touch: str = "{}", _touch: Touch = Touch()) -> Trace:  # noqa: ARG001, B008
     """What a model sees in a picture, touched by `_touch`, which `touch` tells apart. Raises ValueError, in plain words."""
-    seen = features(look.model, look.hub, look.digest, _picture)
+    seen = features(eyes_of(look.model), look.hub, look.digest, _picture)
     model = hub_captioner(look.hub) if look.hub else seer(look.model)
     how = replace(_touch, sampling=look.sampling, seed=look.seed)
     with inference:
@@ -343,6 +343,26 @@ def looked(look: Look, _picture: Picture, touch: str = "{}", _touch: Touch = Tou
                 return model.read_from(seen, how)
             case Answerer():
                 return model.answer_from(seen, look.question, how)
+
+
+def eyes_of(model: str) -> str:
+    """The model through whose CNN another looks: all that answer about photos look through the same."""
+    return "ask-daquar" if model.startswith("ask-daquar") else model
+
+
+def answerer(model: str) -> Answerer:
+    """The answerer of this name ("ask-daquar"). Raises `zoo.WeightsUnavailableError`."""
+    found = seer(model)
+    assert isinstance(found, Answerer)
+    return found
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def without_words(look: Look, _picture: Picture) -> Without:
+    """What each word of a question does for its answer."""
+    model, seen = answerer(look.model), features(eyes_of(look.model), "", look.digest, _picture)
+    with inference:
+        return model.without_words_from(seen, look.question)
 
 
 def captioner() -> PictureWriter:

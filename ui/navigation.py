@@ -88,6 +88,14 @@ CAPTCHA = Page(
     claim="A captcha read letter by letter, a glimpse each. Draw one that you cannot read yourself, and follow the glimpses.",
 )
 
+ASK = Page(
+    "ask",
+    "Ask",
+    ":material/contact_support:",
+    lecture="A7",
+    claim="Ask a question about a picture. The network looks for the answer, and looks again, knowing what it saw.",
+)
+
 
 def shipped(page: Page, card: str) -> list[Page]:
     """The page, once the weights that it shows are here: their card is."""

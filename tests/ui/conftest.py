@@ -7,8 +7,8 @@ import streamlit as st
 
 from models import zoo
 from tests import untrained
-from ui import caption
-from ui.navigation import CAPTION, PAGES
+from ui import ask, caption, glimpses
+from ui.navigation import ASK, CAPTCHA, CAPTION, PAGES
 
 
 @pytest.fixture
@@ -16,8 +16,13 @@ def strangers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The pages over pictures with networks that have learned nothing; what was kept of others is forgotten before and after."""
     st.cache_resource.clear()
     monkeypatch.setattr(zoo, "captioner", untrained.captioner)
-    monkeypatch.setattr(caption, "read_card", lambda _: untrained.card("An untrained captioner", bleu4=1.25))
-    others = [page for page in PAGES["Attention"] if page not in (CAPTION,)]
-    monkeypatch.setitem(PAGES, "Attention", [*others, CAPTION])
+    monkeypatch.setattr(zoo, "reader", untrained.reader)
+    monkeypatch.setattr(zoo, "answerer", untrained.answerer)
+    for words in (caption, glimpses, ask):
+        monkeypatch.setattr(words, "read_card", lambda _: untrained.card("An untrained network", bleu4=1.25))
+    monkeypatch.setattr(ask, "shipped", lambda _: list(ask.HOPS))
+    pages = [CAPTION, CAPTCHA, ASK]
+    others = [page for page in PAGES["Attention"] if page not in pages]
+    monkeypatch.setitem(PAGES, "Attention", [*others, *pages])
     yield
     st.cache_resource.clear()

@@ -1,4 +1,4 @@
-"""The page "Captcha": its controls, and what it says of what was read."""
+"""The page "Captcha": its controls, and what it says of what was read. (A file captcha.py here would hide the package captcha.)"""
 
 import random
 from collections.abc import Callable
