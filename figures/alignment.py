@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from figures.palette import ALARM, CALM
 
 ONE_HUE = LinearSegmentedColormap.from_list("weights", ["#ffffff", CALM])
 CELL = 0.3  # inches
-MILLISECONDS = 900  # a step of the animation
+MILLISECONDS, DPI = 900, 90  # a step of the animation, and its resolution
 
 
 def file(
@@ -36,16 +36,26 @@ def file(
 
 
 def animation(weights: np.ndarray, source: Sequence[str], target: Sequence[str]) -> bytes:
-    """A GIF with a frame a step: the rows appear as the words are written, the last one framed."""
-    frames = []
+    """A GIF with a frame a step: the rows appear as the words are written, the last one framed.
+
+    The whole is drawn once; what is not written yet is covered.
+    """
+    figure = _draw(weights, source, target, None)
+    figure.set_dpi(DPI)
+    memory = io.BytesIO()
+    figure.savefig(memory, format="png", dpi=DPI)
+    whole, place = Image.open(memory).convert("RGB"), figure.axes[0].transData.transform
+    (left, _), (right, bottom) = place((-0.5, -0.5)), place((len(source) - 0.5, len(target) - 0.5))
+    with_mark = whole.copy()
+    ImageDraw.Draw(with_mark).rectangle((0, 0, 20, 20), fill=ALARM)
+    colours, frames = with_mark.quantize(), []
     for step in range(len(target)):
-        written = [word if t <= step else "" for t, word in enumerate(target)]
-        so_far = np.where(np.arange(len(target))[:, None] <= step, weights, 0)
-        frames.append(
-            Image.open(io.BytesIO(file(so_far, source, written, "png", step, dpi=90))).convert(
-                "P", palette=Image.Palette.ADAPTIVE
-            )
-        )
+        frame = whole.copy()
+        pen = ImageDraw.Draw(frame)
+        top, below = (whole.height - place((0, edge))[1] for edge in (step - 0.5, step + 0.5))
+        pen.rectangle((0, below, right + 1, whole.height - bottom + 1), fill="white")
+        pen.rectangle((left, top, right, below), outline=ALARM, width=2)
+        frames.append(frame.quantize(palette=colours, dither=Image.Dither.NONE))
     memory = io.BytesIO()
     frames[0].save(memory, "GIF", save_all=True, append_images=frames[1:], duration=MILLISECONDS, loop=0)
     return memory.getvalue()
