@@ -3,7 +3,7 @@
     python -m training list
     python -m training NAME --data DIR [--seed S] [--out DIR] [--epochs N] [--limit N]
     python -m training export NAME --data DIR [--seed S] [--out DIR]
-    python -m training report translate --data DIR
+    python -m training report NAME --data DIR
     python -m training evaluate NAME --data DIR [--split SPLIT] [--limit N] [--json]
 
 A training goes on from where it was stopped if OUT (`runs`) holds its last snapshot. `translate` trains all five translators.
@@ -24,7 +24,7 @@ from typing import Any
 
 from models.key_value import KINDS
 from models.memory import keep_large_blocks
-from training import classify, headline, imagenet, memory, report, translate
+from training import classify, headline, imagenet, memory, penalty, report, sentences, translate
 from training.snapshot import Snapshot
 
 TRANSLATORS = {f"translate-{score}": score for score in translate.NAMES}
@@ -46,8 +46,10 @@ GROUPS = {
     "memory": [f"memory-{kind}" for kind in KINDS],
     "memory-ptb": [f"memory-{kind}-ptb" for kind in KINDS],
 }
+REPORTS: dict[str, Callable[[Path], Path]] = {"translate": report.write, classify.QUESTION: penalty.write}
 EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     "imagenet": (imagenet.evaluate, "labels"),
+    sentences.NAME: (sentences.evaluate, "test"),
     **{name: (partial(translate.evaluate, name), "test_2016_flickr") for name in TRANSLATORS},
     "headline": (headline.evaluate, "gigaword_test"),
     **{name: (partial(classify.evaluate, name), "test") for name in classify.NAMES},
@@ -87,7 +89,7 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    print(report.write(options.data))
+    print(REPORTS[options.name](options.data))
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -118,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("name", choices=["translate", *EXPORTS])
     export.set_defaults(run=_export)
     compare = commands.add_parser("report", help="measure all models of a group side by side, for the page")
-    compare.add_argument("name", choices=["translate"])
+    compare.add_argument("name", choices=list(REPORTS))
     compare.set_defaults(run=_report)
     for name in [*GROUPS, *TRAININGS]:
         train = commands.add_parser(name, help="train it")

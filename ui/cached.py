@@ -32,10 +32,11 @@ from attacks.axis import (
 )
 from attacks.perturbation import Perturbation
 from models import encoder, hub, zoo
+from models.cases import Looking, Writing
 from models.classification import Dropped, TextClassifier
 from models.classifier import Classifier
 from models.encoder import Encoder
-from models.faithful import Examination, agreements, examine
+from models.faithful import Case, Examination, agreements, examine
 from models.hub import HubTranslator
 from models.picture import Picture, from_pixels, png, read_picture, to_pixels
 from models.trace import Trace
@@ -155,7 +156,7 @@ def writer(name: str) -> Writer:
     return zoo.writer(name)
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
+@st.cache_resource(max_entries=4, show_spinner=False)
 def text_classifier(name: str) -> TextClassifier:
     """The self-attentive classifier of this name. Raises `zoo.WeightsUnavailableError`."""
     return zoo.text_classifier(name)
@@ -232,17 +233,24 @@ def race(text: str) -> dict[str, tuple[Trace, float]]:
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
-def examination(sentence: Sentence, beam: int, step: int, _trace: Trace) -> Examination:  # noqa: ARG001 (a key)
+def examination(sentence: Sentence, beam: int, step: int, together: bool, _trace: Trace) -> Examination:  # noqa: ARG001 (a key)
     """Whether the attention of a step of an untouched text is to be believed; `beam` tells which text."""
     with inference:
-        return examine(writer(sentence.score), _trace, step)
+        return examine(case(sentence, _trace, together), step)
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
 def agreement(sentence: Sentence, beam: int, _trace: Trace) -> tuple[float, float]:  # noqa: ARG001 (a key)
     """Mean Kendall τ of the weights with leave-one-out and with gradient × input over all steps of an untouched text."""
     with inference:
-        return agreements(writer(sentence.score), _trace).means()
+        return agreements(case(sentence, _trace)).means()
+
+
+def case(sentence: Sentence, trace: Trace, together: bool = False) -> Case:
+    """What is doubted of a trace: the steps of a writer, the looks of a classifier, or all of these `together`."""
+    if sentence.score in zoo.CLASSES:
+        return Looking(text_classifier(sentence.score), trace, together)
+    return Writing(writer(sentence.score), trace)
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ SELF_ATTENTION = Page(
     "Self-attention",
     ":material/format_color_text:",
     lecture="A10",
-    claim="A classifier looks at its text four times before it decides. Step through the looks, and test whether they mattered.",
+    claim="A classifier looks at its text once, or several times, and decides. Step through the looks, and test if they mattered.",
 )
 
 HEADS = Page(

@@ -192,8 +192,8 @@ function facts(self, trace, t, values, total, picked) {
   const say = [];
   if (trace.columns) {
     const cut = self.cut / 100, hidden = add(Array.from(values, (a) => (a < cut ? a : 0)));
-    say.push(`row ${t + 1} “${trace.target[t]}”: sum ${add(values).toFixed(6)} · entropy ${bits(values).toFixed(3)} of ${Math.log2(trace.columns).toFixed(3)} bits · `
-      + `lines not drawn: ${percent(hidden)} of the row`);
+    say.push(`row ${t + 1} “${trace.target[t]}”: sum ${add(values).toFixed(6)} · entropy ${bits(values).toFixed(3)} of ${Math.log2(trace.columns).toFixed(3)} bits`
+      + (self.head.reading && self.head.source.length > LONG ? "" : ` · lines not drawn: ${percent(hidden)} of the row`));
     const s = self.hover?.s;
     if (s !== undefined) say.push(`“${trace.target[t]}” ← “${self.head.source[s]}”: ${self.head.symbol} = ${exact(values[s])}${scoreOf(trace, t, s)}`);
     else if (total) say.push(`${picked.length} pinned (${picked.map((p) => trace.target[p]).join(" + ")}): Σ = ${add(total).toFixed(6)}; most on “${self.head.source[total.indexOf(Math.max(...total))]}” with ${exact(Math.max(...total))}`);
