@@ -21,11 +21,11 @@ import torchvision
 from safetensors.torch import load_file
 from torchvision.models import WeightsEnum, get_model_weights, list_models
 
-from models.card import Card, read_card
+from models.card import CARDS, Card, read_card
 from models.classification import TextClassifier
 from models.classifier import Classifier, ready
 from models.grid import Grid
-from models.key_value import MemoryModel
+from models.key_value import KINDS, MemoryModel
 from models.language_model import LanguageModel
 from models.pointer import HeadlineWriter, Pointer
 from models.seq2seq import Seq2Seq
@@ -211,6 +211,11 @@ def text_classifier(name: str) -> TextClassifier:
     vectors = {SHARED: _weights(task, read_card(task))[SHARED]}
     network.load_state_dict(vectors | _weights(name, known))
     return TextClassifier(network.eval().requires_grad_(False), words, CLASSES[name], known)
+
+
+def language_models() -> tuple[str, ...]:
+    """The kinds of language model that ship."""
+    return tuple(kind for kind in KINDS if (CARDS / f"memory-{kind}.json").exists())
 
 
 def language_model(kind: str) -> LanguageModel:

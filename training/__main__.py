@@ -3,7 +3,7 @@
     python -m training list
     python -m training NAME --data DIR [--seed S] [--out DIR] [--epochs N] [--limit N]
     python -m training export NAME --data DIR [--seed S] [--out DIR]
-    python -m training report NAME --data DIR
+    python -m training report NAME --data DIR [--out DIR] [--limit N]
     python -m training evaluate NAME --data DIR [--split SPLIT] [--limit N] [--json]
 
 A training goes on from where it was stopped if OUT (`runs`) holds its last snapshot. `translate` trains all five translators.
@@ -24,7 +24,8 @@ from typing import Any
 
 from models.key_value import KINDS
 from models.memory import keep_large_blocks
-from training import classify, headline, imagenet, memory, penalty, report, sentences, translate
+from training import classify, headline, imagenet, memory, penalty, report, report_memory, sentences, translate
+from training.shipping import record
 from training.snapshot import Snapshot
 
 TRANSLATORS = {f"translate-{score}": score for score in translate.NAMES}
@@ -46,7 +47,6 @@ GROUPS = {
     "memory": [f"memory-{kind}" for kind in KINDS],
     "memory-ptb": [f"memory-{kind}-ptb" for kind in KINDS],
 }
-REPORTS: dict[str, Callable[[Path], Path]] = {"translate": report.write, classify.QUESTION: penalty.write}
 EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     "imagenet": (imagenet.evaluate, "labels"),
     sentences.NAME: (sentences.evaluate, "test"),
@@ -54,6 +54,11 @@ EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     "headline": (headline.evaluate, "gigaword_test"),
     **{name: (partial(classify.evaluate, name), "test") for name in classify.NAMES},
     **{f"memory-{kind}": (partial(memory.evaluate, kind), "test") for kind in KINDS},
+}
+REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
+    "translate": lambda data, _out, _limit: report.report(data),
+    classify.QUESTION: lambda data, _out, _limit: penalty.report(data),
+    "memory": report_memory.report,
 }
 
 
@@ -89,7 +94,7 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    print(REPORTS[options.name](options.data))
+    print(record(options.name, REPORTS[options.name](options.data, options.out, options.limit)))
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -126,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
         train = commands.add_parser(name, help="train it")
         train.add_argument("--epochs", type=int)
         train.set_defaults(run=_train)
+    compare.add_argument("--out", type=Path, default=Path("runs"), help="where the snapshots of what does not ship are")
     for command in [export, *(commands.choices[name] for name in [*GROUPS, *TRAININGS])]:
         command.add_argument("--seed", type=int, default=1)
         command.add_argument("--out", type=Path, default=Path("runs"), help="where its snapshots are")

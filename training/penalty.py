@@ -3,7 +3,6 @@
 Written to `assets/recorded/question-type.json`, which the page shows. Wants what `training.classify` wants.
 """
 
-import json
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -59,10 +58,3 @@ def measured(model: SelfAttentive, texts: list[Text], known: Vocabulary) -> tupl
     right = accuracy(model, texts, known)
     same = [redundancy(model(words).attention.weights) for words, _ in batches(numbered(texts, known))]
     return right, float(torch.cat(same).mean())
-
-
-def write(data: Path) -> Path:
-    """Write the report where the page looks for it, and return where that is."""
-    path = zoo.ASSETS / "recorded" / f"{QUESTION}.json"
-    path.write_text(json.dumps(report(data), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    return path

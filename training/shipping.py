@@ -1,6 +1,7 @@
 """From a finished run to what the app ships: the weights in fp16, and the card with what is measured on them."""
 
 import hashlib
+import json
 import os
 import platform
 import subprocess
@@ -51,6 +52,14 @@ def ship(
     )
     card.write(name)
     replace(card, metrics=measure()).write(name)
+
+
+def record(name: str, found: dict[str, Any]) -> Path:
+    """Write what was measured of several models side by side where `models.zoo.recorded` finds it."""
+    path = zoo.ASSETS / "recorded" / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return path
 
 
 def head() -> str:

@@ -38,6 +38,8 @@ from models.classifier import Classifier
 from models.encoder import Encoder
 from models.faithful import Case, Examination, agreements, examine
 from models.hub import HubTranslator
+from models.language_model import LanguageModel
+from models.looking_back import LookingBack, Unlooked, unlooked
 from models.picture import Picture, from_pixels, png, read_picture, to_pixels
 from models.trace import Trace
 from models.writer import Touch, Writer, beam_tree
@@ -162,6 +164,20 @@ def text_classifier(name: str) -> TextClassifier:
     return zoo.text_classifier(name)
 
 
+@st.cache_resource(max_entries=4, show_spinner=False)
+def language_model(kind: str) -> LanguageModel:
+    """The language model of this kind. Raises `zoo.WeightsUnavailableError`."""
+    return zoo.language_model(kind)
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def look_back(sentence: Sentence, step: int, _trace: Trace) -> tuple[Examination, Unlooked | None]:
+    """Whether the look of a step of an untouched text is to be believed, and what the step says without it."""
+    case = LookingBack(language_model(sentence.score), _trace, step, sentence.L)
+    with inference:
+        return examine(case, 0), unlooked(case)
+
+
 @st.cache_resource(max_entries=1, show_spinner=False)
 def hub_translator(name: str) -> HubTranslator:
     """A translator of a hub or in a folder. Raises `zoo.WeightsUnavailableError`."""
@@ -172,7 +188,8 @@ def hub_translator(name: str) -> HubTranslator:
 class Sentence:
     """What a visitor asks a writer, in values that can be kept as a key.
 
-    `hub` is "" for our own models, and then `score` is the writer's name; a `length` of 0 leaves it to the model.
+    `hub` is "" for our own models, and then `score` is the writer's name; a `length` of 0 leaves it to the model. Language models
+    look back at `L` states, their `score` is their kind, and they go on for `length` words.
     """
 
     text: str
@@ -182,6 +199,7 @@ class Sentence:
     sampling: float = 0.0
     seed: int = 0
     length: int = 0
+    L: int = 0
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
@@ -197,6 +215,10 @@ def trace(sentence: Sentence, touch: str = "{}", _touch: Touch = Touch()) -> Tra
         with inference:
             return classifier.classify(sentence.text, _touch)
     how = replace(_touch, sampling=sentence.sampling, seed=sentence.seed)
+    if sentence.L:
+        storyteller = language_model(sentence.score)
+        with inference:
+            return storyteller.tell(sentence.text, sentence.length, how, sentence.L)
     with inference:
         return writer(sentence.score).write(sentence.text, how, beam, sentence.length)
 

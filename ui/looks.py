@@ -162,10 +162,15 @@ def doubt_notes(shown: Shown, together: bool = False) -> None:
     t = 0 if together else min(shown.seen.step, len(trace.target) - 1)
     with st.spinner("Deciding anew with other weights and other words …"):
         found = cached.examination(_asked(shown), shown.sentence.beam, t, together, trace)
-    nouns, weights = found.nouns, found.weights
     if shown.trace is not trace:
         st.caption("The checks are made on the untouched text.")
     st.markdown(f"{verdict(found)} {'' if together else _over_all_steps(shown, found)}")
+    draw_doubts(found)
+
+
+def draw_doubts(found: Examination) -> None:
+    """The measures beside one another, the shuffles, and what neither says."""
+    nouns, weights = found.nouns, found.weights
     rows, hidden = _drawn(found)
     if hidden:
         st.caption(

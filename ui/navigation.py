@@ -62,6 +62,14 @@ SELF_ATTENTION = Page(
     claim="A classifier looks at its text once, or several times, and decides. Step through the looks, and test if they mattered.",
 )
 
+MEMORY = Page(
+    "memory",
+    "Memory",
+    ":material/history:",
+    lecture="A11",
+    claim="A language model writes a story word by word, looking back at its last states: see how far, and test whether it must.",
+)
+
 HEADS = Page(
     "heads",
     "Heads",
@@ -72,6 +80,6 @@ HEADS = Page(
 
 PAGES: dict[str, list[Page]] = {
     "": [Page("home", "Attend & Attack", ":material/home:", default=True)],
-    "Attention": [TRANSLATE, HEADLINE, SELF_ATTENTION, SCORES, HEADS],
+    "Attention": [TRANSLATE, HEADLINE, SELF_ATTENTION, MEMORY, SCORES, HEADS],
     "Adversarial learning": [FOOL],
 }

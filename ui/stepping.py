@@ -1,7 +1,8 @@
 """What every page shares that steps through a trace: where the visitor is, what was touched, and the link that keeps both."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -26,12 +27,13 @@ LINK = {
 
 @dataclass(frozen=True)
 class Shown:
-    """What is on the screen: the sentence asked, its untouched trace, the one in view, and where the visitor is in it."""
+    """What is on the screen: the sentence asked, its untouched trace, the one in view, where one is in it, and how it is drawn."""
 
     sentence: Sentence
     untouched: Trace
     trace: Trace
     seen: Seen
+    drawn: Mapping[str, Any] = field(default_factory=dict)
 
 
 def ask_text(label: str, first: str, placeholder: str) -> str:
@@ -60,9 +62,9 @@ def _short(example: str) -> str:
     return " ".join(words[:3]) + (" …" if len(words) > 3 else "")
 
 
-def ask_way() -> str:
+def ask_way(ways: Sequence[str] = WAYS) -> str:
     """How the next word is decided on."""
-    return st.segmented_control("Decode", WAYS, default=GREEDY, required=True, key="way", bind="query-params") or GREEDY
+    return st.segmented_control("Decode", ways, default=GREEDY, required=True, key="way", bind="query-params") or GREEDY
 
 
 def ask_sampling(way: str) -> tuple[float, int]:
@@ -74,43 +76,48 @@ def ask_sampling(way: str) -> tuple[float, int]:
     return sampling, int(second.number_input("Seed", 0, 9999, 1, key="seed", bind="query-params"))
 
 
-def stepped(sentence: Sentence, untouched: Trace, *, editable: bool = True, **drawn: Any) -> Shown | None:
+def stepped(
+    sentence: Sentence, untouched: Trace, *, editable: bool = True, begin: int = 0, given: int = 0, **drawn: Any
+) -> Shown | None:
     """The alignment. What was touched is decoded anew before it is drawn. None until the browser has painted it.
 
-    Args: drawn: how, for `ui.components.alignment`.
+    Args: begin: the step where a text begins that has just been asked for; given, drawn: how, for `ui.components.alignment`.
     """
-    touch = touch_before(untouched)
+    touch = touch_before(untouched, given)
     touched = None
     if not touch.nothing() and editable:
         try:
             touched = cached.trace(sentence, touch_text(touch), touch)
         except ValueError as error:
             st.warning(str(error), icon=":material/edit_note:")
-    seen = alignment(untouched, touched, touch, step=step_in_link(), editable=editable, **drawn)
+    drawn = {**drawn, "given": given}
+    begin = begin if "alignment" in st.session_state else step_in_link(begin)
+    seen = alignment(untouched, touched, touch, step=begin, editable=editable, **drawn)
     put_in_link(seen)
-    return Shown(sentence, untouched, touched or untouched, seen) if seen.painted else None
+    return Shown(sentence, untouched, touched or untouched, seen, drawn) if seen.painted else None
 
 
-def touch_before(untouched: Trace) -> Touch:
+def touch_before(untouched: Trace, given: int = 0) -> Touch:
     """What was touched up to now: told by the browser, or by the address when the page has just been opened."""
     if "alignment" in st.session_state:
-        return last_touch(untouched)
-    return touch_in_link(untouched)
+        return last_touch(untouched, given)
+    return touch_in_link(untouched, given)
 
 
-def touch_in_link(trace: Trace) -> Touch:
+def touch_in_link(trace: Trace, given: int = 0) -> Touch:
     """The touch that the address names, as far as it fits the sentence."""
     try:
         told = json.loads(st.query_params.get(TOUCH, "{}"))
     except ValueError:
         return Touch()
-    of = sentence_of(trace)
-    return valid_touch({**told, "of": of} if isinstance(told, dict) else None, of, len(trace.source))
+    of = sentence_of(trace, given)
+    told = {**told, "of": of} if isinstance(told, dict) else None
+    return valid_touch(told, of, len(trace.source), grows=given > 0)
 
 
-def step_in_link() -> int:
+def step_in_link(otherwise: int = 0) -> int:
     text = st.query_params.get(STEP, "")
-    return int(text) - 1 if LINK[STEP](text) and int(text) > 0 else 0
+    return int(text) - 1 if LINK[STEP](text) and int(text) > 0 else otherwise
 
 
 def put_in_link(seen: Seen) -> None:
@@ -142,4 +149,4 @@ def five_numbers(shown: Shown) -> pd.DataFrame:
 def downloads(shown: Shown, title: str) -> list[Download]:
     """Everything of the trace in view."""
     asked = {**vars(shown.sentence), "touch": touch_text(shown.seen.touch)}
-    return take_home.downloads(shown.trace, shown.seen.step, f"{shown.sentence.text} · {title}", asked)
+    return take_home.downloads(shown.trace, shown.seen.step, f"{shown.sentence.text} · {title}", asked, **shown.drawn)

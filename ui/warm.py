@@ -45,9 +45,11 @@ def give_back() -> None:
 def warm_up() -> None:
     """Import torch, load the networks of the first screens, and compute what these show."""
     from ui import fool, headline, heads, self_attention, translate
+    from ui import memory as story
 
     fool.first_screen()
     translate.first_screen()
     headline.first_screen()
     self_attention.first_screen()
+    story.first_screen()
     heads.first_screen()

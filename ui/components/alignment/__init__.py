@@ -17,6 +17,7 @@ import numpy as np
 import streamlit as st
 
 from models.trace import Trace
+from models.words import spaced
 from models.writer import Touch
 from ui.components.packing import files, pack
 
@@ -50,14 +51,17 @@ def alignment(
     label: str = "translation",
     outcome: str = "word",
     reading: bool = False,
+    given: int = 0,
     key: str = "alignment",
 ) -> Seen:
     """Show the untouched trace and, if there is one, the touched one beside it.
 
     Args: step: where it begins; symbol: what the weights are called; label: what is written;
-        outcome: what the candidates are; reading: show the source as a text, too, each word as dark as its weight.
+        outcome: what the candidates are; reading: show the source as a text, too, each word as dark as its weight;
+        given: of a model that looks back at its own text, how many of its words were given: only what has a score can be
+        looked at, and the text may grow while it is touched.
     """
-    sentence = sentence_of(untouched)
+    sentence = sentence_of(untouched, given)
     result = _component(
         key=key,
         data=packed(
@@ -70,6 +74,7 @@ def alignment(
             label=label,
             outcome=outcome,
             reading=reading,
+            given=given,
         ),
         default={
             "step": {"of": sentence, "step": step},
@@ -82,8 +87,8 @@ def alignment(
     )
     steps = len((touched or untouched).target)
     return Seen(
-        valid_step(result.step, sentence, steps),
-        valid_touch(result.touch, sentence, len(untouched.source)),
+        valid_step(result.step, sentence, steps, step),
+        valid_touch(result.touch, sentence, len(untouched.source), grows=given > 0),
         bool(st.session_state.get(f"{key}_painted", False)),
     )
 
@@ -99,32 +104,42 @@ def packed(
     label: str = "translation",
     outcome: str = "word",
     reading: bool = False,
+    given: int = 0,
 ) -> bytes:
     """All the browser needs: a header and, for each trace, weights and scores of its first head."""
     traces = [untouched, *([touched] if touched else [])]
     head = {
-        "sentence": sentence_of(untouched),
-        "source": visible(untouched.source),
+        "sentence": sentence_of(untouched, given),
         "labels": ["untouched", "touched"] if touched else [label],
         "step": min(step, len(traces[-1].target) - 1),
         "editable": editable,
         "symbol": symbol,
         "outcome": outcome,
         "reading": reading,
+        "given": given,
         "touch": as_plain(touch),
         "traces": [
             {
+                "source": visible(trace.source),
                 "target": visible(trace.target),
                 "columns": trace.weights.shape[2],
                 "candidates": [[[word, round(p, 6)] for word, p in step] for step in trace.candidates],
                 "notes": {str(t): note for t, note in trace.notes.items()},
                 "changed": changed(untouched.target, trace.target),
+                **({"text": as_text(trace, given)} if reading else {}),
             }
             for trace in traces
         ],
     }
     arrays = [part[0].astype("<f4").tobytes() for trace in traces for part in (trace.weights, trace.scores)]
     return pack(head, *arrays)
+
+
+def as_text(trace: Trace, given: int) -> list[str]:
+    """The source as a text to read, each word with the space before it; one's own text with the word that is next."""
+    if given:
+        return spaced((*trace.source, trace.target[-1]))
+    return [f" {word}" for word in visible(trace.source)]
 
 
 def visible(words: Sequence[str]) -> list[str]:
@@ -139,9 +154,12 @@ def changed(before: Sequence[str], after: Sequence[str]) -> list[int]:
     return [t for t in range(len(after)) if t not in kept]
 
 
-def standalone(trace: Trace, title: str) -> bytes:
-    """One HTML file that steps through the alignment without a server or a network: the same component, its data inside."""
-    data = base64.b64encode(packed(trace, None, Touch(), editable=False)).decode()
+def standalone(trace: Trace, title: str, **drawn: Any) -> bytes:
+    """One HTML file that steps through the alignment without a server or a network: the same component, its data inside.
+
+    Args: drawn: how, for `packed`.
+    """
+    data = base64.b64encode(packed(trace, None, Touch(), **{**drawn, "editable": False})).decode()
     script = JS.replace("export default function", "function render", 1)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -174,28 +192,31 @@ def as_plain(touch: Touch) -> dict[str, Any]:
     }
 
 
-def last_touch(sentence: Trace, key: str = "alignment") -> Touch:
+def last_touch(sentence: Trace, given: int = 0, key: str = "alignment") -> Touch:
     """What the visitor last did to this sentence: known before the component is drawn again with the new decoding."""
     told = st.session_state.get(key) or {}
-    return valid_touch(told.get("touch"), sentence_of(sentence), len(sentence.source))
+    return valid_touch(told.get("touch"), sentence_of(sentence, given), len(sentence.source), grows=given > 0)
 
 
-def sentence_of(trace: Trace) -> str:
-    """What tells the browser and the server that they speak of the same sentence."""
-    return " ".join(trace.source)
+def sentence_of(trace: Trace, given: int = 0) -> str:
+    """What tells the browser and the server that they speak of the same sentence: of one's own text what was given."""
+    return " ".join(trace.source[: given or None])
 
 
-def valid_step(value: object, sentence: str, steps: int) -> int:
-    """The browser's word is only its word: a step that there is, of this sentence; otherwise the first."""
-    step = value.get("step") if isinstance(value, Mapping) and value.get("of") == sentence else 0
+def valid_step(value: object, sentence: str, steps: int, otherwise: int = 0) -> int:
+    """The browser's word is only its word: a step that there is, of this sentence; `otherwise` where it should begin."""
+    step = value.get("step") if isinstance(value, Mapping) and value.get("of") == sentence else otherwise
     return min(max(step, 0), steps - 1) if isinstance(step, int) and not isinstance(step, bool) else 0
 
 
-def valid_touch(value: object, sentence: str, sources: int) -> Touch:
-    """What of it can be done to this sentence with so many source tokens; the rest is dropped."""
+def valid_touch(value: object, sentence: str, sources: int, *, grows: bool = False) -> Touch:
+    """What of it can be done to this sentence with so many source tokens; the rest is dropped.
+
+    Args: grows: a row may be of a time when the text was shorter: it has no weight on what came later.
+    """
     if not isinstance(value, Mapping) or value.get("of") != sentence:
         return Touch()
-    weights = {t: row for t, told in _by_step(value.get("weights")) if (row := _row(told, sources))}
+    weights = {t: row for t, told in _by_step(value.get("weights")) if (row := _row(told, sources, grows))}
     words = {t: word for t, word in _by_step(value.get("words")) if isinstance(word, str) and 0 < len(word) <= 60}
     forbidden = value.get("forbidden")
     banned = (
@@ -215,11 +236,12 @@ def _by_step(value: object) -> list[tuple[int, Any]]:
     return [(int(t), each) for t, each in value.items() if str(t).isdecimal() and len(str(t)) < 4]
 
 
-def _row(value: object, sources: int) -> tuple[float, ...]:
+def _row(value: object, sources: int, grows: bool) -> tuple[float, ...]:
     """A row of weights that sums to one, made exact; empty if it is none."""
-    if not isinstance(value, list | tuple) or len(value) != sources:
+    if not isinstance(value, list | tuple) or not (len(value) == sources or (grows and len(value) < sources)):
         return ()
-    row = np.array([w if isinstance(w, int | float) else np.nan for w in value], dtype=np.float64)
+    told = [w if isinstance(w, int | float) else np.nan for w in value]
+    row = np.pad(np.array(told, dtype=np.float64), (0, sources - len(told)))
     if not np.isfinite(row).all() or (row < 0).any() or abs(row.sum() - 1) > 1e-3:
         return ()
     return tuple((row / row.sum()).tolist())
