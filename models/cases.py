@@ -10,7 +10,7 @@ from torch import Tensor
 from models.attention import Attention
 from models.classification import TextClassifier
 from models.faithful import Case, Nouns
-from models.seq2seq import writable
+from models.decoder import writable
 from models.trace import Trace
 from models.words import BEGIN
 from models.writer import Writer

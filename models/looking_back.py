@@ -16,7 +16,7 @@ from torch import Tensor
 from models.attention import Attention
 from models.faithful import Case, Nouns
 from models.language_model import NEVER, LanguageModel
-from models.seq2seq import writable
+from models.decoder import writable
 from models.trace import Trace
 
 

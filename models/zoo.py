@@ -21,6 +21,8 @@ import torchvision
 from safetensors.torch import load_file
 from torchvision.models import WeightsEnum, get_model_weights, list_models
 
+from models.captioner import Captioner
+from models.captioning import PictureWriter
 from models.card import CARDS, Card, read_card
 from models.classification import TextClassifier
 from models.classifier import Classifier, ready
@@ -187,6 +189,15 @@ def headline_writer() -> HeadlineWriter:
 def writer(name: str) -> Writer:
     """The headline writer by its name, a translator by its score."""
     return headline_writer() if name == "headline" else translator(name)
+
+
+def captioner() -> PictureWriter:
+    """The captioner with the CNN it looks through, ready for use. Raises `WeightsUnavailableError` as `translator` does."""
+    known = read_card("caption")
+    words = Vocabulary.read(WORDS / "caption.txt")
+    network = Captioner(len(words))
+    network.load_state_dict(_weights("caption", known))
+    return PictureWriter(network.eval().requires_grad_(False), grid(), words, known)
 
 
 SHARED = "embedding.weight"

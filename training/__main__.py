@@ -24,7 +24,7 @@ from typing import Any
 
 from models.key_value import KINDS
 from models.memory import keep_large_blocks
-from training import classify, headline, imagenet, memory, penalty, report, report_memory, sentences, translate
+from training import caption, classify, headline, imagenet, memory, penalty, report, report_memory, sentences, translate
 from training.shipping import record
 from training.snapshot import Snapshot
 
@@ -32,6 +32,7 @@ TRANSLATORS = {f"translate-{score}": score for score in translate.NAMES}
 TRAININGS: dict[str, Callable[..., Iterator[Snapshot]]] = {
     **{name: partial(translate.train, score=score) for name, score in TRANSLATORS.items()},
     "headline": headline.train,
+    "caption": caption.train,
     **{name: partial(classify.train, name=name) for name in classify.NAMES},
     **{f"memory-{kind}": partial(memory.train, kind=kind) for kind in KINDS},
     **{f"memory-{kind}-ptb": partial(memory.train, kind=kind, corpus=memory.PTB) for kind in KINDS},
@@ -39,6 +40,7 @@ TRAININGS: dict[str, Callable[..., Iterator[Snapshot]]] = {
 EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
     **{name: partial(translate.export, score) for name, score in TRANSLATORS.items()},
     "headline": headline.export,
+    "caption": caption.export,
     **{name: partial(classify.export, name) for name in classify.NAMES},
     **{f"memory-{kind}": partial(memory.export, kind) for kind in KINDS},
 }
@@ -52,6 +54,7 @@ EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     sentences.NAME: (sentences.evaluate, "test"),
     **{name: (partial(translate.evaluate, name), "test_2016_flickr") for name in TRANSLATORS},
     "headline": (headline.evaluate, "gigaword_test"),
+    "caption": (caption.evaluate, "test"),
     **{name: (partial(classify.evaluate, name), "test") for name in classify.NAMES},
     **{f"memory-{kind}": (partial(memory.evaluate, kind), "test") for kind in KINDS},
 }
