@@ -26,10 +26,13 @@ from models.captioning import PictureWriter
 from models.card import CARDS, Card, read_card
 from models.classification import TextClassifier
 from models.classifier import Classifier, ready
+from models.draw import CHARACTERS
 from models.grid import Grid
 from models.key_value import KINDS, MemoryModel
 from models.language_model import LanguageModel
 from models.pointer import HeadlineWriter, Pointer
+from models.reader import Reader
+from models.reading import CaptchaReader, vocabulary
 from models.seq2seq import Seq2Seq
 from models.structured import SelfAttentive
 from models.translation import Translator
@@ -235,6 +238,14 @@ def language_model(kind: str) -> LanguageModel:
     network = MemoryModel(kind, len(words))
     network.load_state_dict(_weights(f"memory-{kind}", known))
     return LanguageModel(kind, network.eval().requires_grad_(False), words, known)
+
+
+def reader() -> CaptchaReader:
+    """The reader of captchas, ready for use. Raises `WeightsUnavailableError` as `translator` does."""
+    known = read_card("captcha")
+    network = Reader(len(vocabulary(CHARACTERS)))
+    network.load_state_dict(_weights("captcha", known))
+    return CaptchaReader(network.eval().requires_grad_(False), CHARACTERS, known)
 
 
 def translator_card(score: str) -> Card:

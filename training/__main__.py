@@ -24,7 +24,19 @@ from typing import Any
 
 from models.key_value import KINDS
 from models.memory import keep_large_blocks
-from training import caption, classify, headline, imagenet, memory, penalty, report, report_memory, sentences, translate
+from training import (
+    caption,
+    captcha,
+    classify,
+    headline,
+    imagenet,
+    memory,
+    penalty,
+    report,
+    report_memory,
+    sentences,
+    translate,
+)
 from training.shipping import record
 from training.snapshot import Snapshot
 
@@ -36,6 +48,7 @@ TRAININGS: dict[str, Callable[..., Iterator[Snapshot]]] = {
     **{name: partial(classify.train, name=name) for name in classify.NAMES},
     **{f"memory-{kind}": partial(memory.train, kind=kind) for kind in KINDS},
     **{f"memory-{kind}-ptb": partial(memory.train, kind=kind, corpus=memory.PTB) for kind in KINDS},
+    "captcha": captcha.train,
 }
 EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
     **{name: partial(translate.export, score) for name, score in TRANSLATORS.items()},
@@ -43,6 +56,7 @@ EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
     "caption": caption.export,
     **{name: partial(classify.export, name) for name in classify.NAMES},
     **{f"memory-{kind}": partial(memory.export, kind) for kind in KINDS},
+    "captcha": captcha.export,
 }
 GROUPS = {
     "translate": list(TRANSLATORS),
@@ -57,6 +71,7 @@ EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     "caption": (caption.evaluate, "test"),
     **{name: (partial(classify.evaluate, name), "test") for name in classify.NAMES},
     **{f"memory-{kind}": (partial(memory.evaluate, kind), "test") for kind in KINDS},
+    "captcha": (captcha.evaluate, "test"),
 }
 REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     "translate": lambda data, _out, _limit: report.report(data),
