@@ -24,12 +24,14 @@ def importances(
     moved: Float[np.ndarray, " source"] | None,
     leave_one_out: Float[np.ndarray, " source"],
     gradient: Float[np.ndarray, " source"],
+    part: str = "word",
 ) -> go.Figure:
     """Four bars a source word, the first on top; each measure relative to its largest absolute value, the number in the hover.
 
     Args:
         attention, moved: None if the network has no weights; then they are not drawn.
         leave_one_out, gradient: in nats, signed; NaN is drawn as no bar.
+        part: what a source is called.
     """
     figure = go.Figure()
     for name, values in zip(MEASURES, (attention, moved, leave_one_out, gradient), strict=True):
@@ -37,7 +39,7 @@ def importances(
             _bars(figure, name, values)
     rows = len(source)
     figure.update_yaxes(
-        tickvals=list(range(rows)), ticktext=list(source), range=[rows - 0.5, -0.5], title="source word"
+        tickvals=list(range(rows)), ticktext=list(source), range=[rows - 0.5, -0.5], title=f"source {part}"
     )
     figure.update_xaxes(
         title="relative to the largest of its kind", range=[-1.05, 1.05], zeroline=True, zerolinecolor=QUIET
@@ -68,30 +70,32 @@ def _bars(figure: go.Figure, name: str, values: Float[np.ndarray, " source"]) ->
 def shuffles(
     tv: Float[np.ndarray, " shuffles"],
     kept: Bool[np.ndarray, " shuffles"],
-    words: Sequence[str],
+    outcomes: Sequence[str],
     *,
     uniform: tuple[float, bool, str],
+    outcome: str = "word",
 ) -> go.Figure:
     """A dot a shuffle at its exact TV distance, dots that are close one above the other; the uniform weights are a mark below them.
 
     Args:
-        tv: of the next word's distribution, 0 to 1.
-        kept: whether the most probable word is the same.
-        words: the most probable word of each.
+        tv: of the outcome's distribution, 0 to 1.
+        kept: whether the most probable outcome is the same.
+        outcomes: the most probable one of each.
         uniform: the same three of the uniform weights.
+        outcome: what one is called.
     """
     figure = go.Figure()
     heights = stacked(tv)
     for same, name, colour, symbol in (
-        (True, "same word", CALM, "circle"),
-        (False, "other word", ALARM, "x"),
+        (True, f"same {outcome}", CALM, "circle"),
+        (False, f"other {outcome}", ALARM, "x"),
     ):
         rows = np.flatnonzero(kept == same).tolist()
-        _dots(figure, tv[rows], heights[rows], [words[row] for row in rows], f"{name}: {len(rows)}", colour, symbol)
-    distance, same, word = uniform
-    name = f"equal weights: {'same' if same else 'other'} word"
-    _dots(figure, [distance], [-1], [word], name, NOISE, "star" if same else "star-open", size=14)
-    figure.update_xaxes(title="total-variation distance of the next word’s distribution", range=[-0.03, 1.03])
+        _dots(figure, tv[rows], heights[rows], [outcomes[row] for row in rows], f"{name}: {len(rows)}", colour, symbol)
+    distance, same, decided = uniform
+    name = f"equal weights: {'same' if same else 'other'} {outcome}"
+    _dots(figure, [distance], [-1], [decided], name, NOISE, "star" if same else "star-open", size=14)
+    figure.update_xaxes(title=f"total-variation distance of p({outcome})", range=[-0.03, 1.03])
     figure.update_yaxes(
         title="shuffles", range=[-2.5, max(10, int(heights.max(initial=0)) + 2)], zeroline=False, tickformat="d"
     )
@@ -116,7 +120,7 @@ def _dots(
     figure: go.Figure,
     x: Sequence[float] | np.ndarray,
     y: Sequence[float] | np.ndarray,
-    words: Sequence[str],
+    outcomes: Sequence[str],
     name: str,
     colour: str,
     symbol: str,
@@ -128,6 +132,6 @@ def _dots(
         name=name,
         mode="markers",
         marker={"color": colour, "symbol": symbol, "size": size},
-        customdata=list(words),
+        customdata=list(outcomes),
         hovertemplate="TV = %{x:.4f}: “%{customdata}”",
     )

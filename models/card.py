@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CARDS = Path(__file__).parent.parent / "assets" / "cards"
-PLAIN = ("bleu", "cider", "ppl")  # metrics that are no percentages
+PLAIN = ("bleu", "cider", "mean", "ppl")  # metrics that are no percentages
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,14 @@ class Card:
         licence: of the weights.
         parameters: how many numbers were learned.
         megabytes: the size of the weights file.
-        published: the figures its makers report, by metric; in % but for BLEU and perplexity.
+        published: the figures its makers report, by metric; in % but for BLEU, perplexity and means of several figures.
         published_on: the data of the published figures.
         metrics: the figures measured by `command`; empty for networks that we did not measure.
         measured_on: the data of the measured figures.
         command: how to measure them again.
         sha256: of the weights file; empty where the loader of the package checks it.
         seed, commit, hardware, minutes: of our own training; empty for weights of others.
+        others: figures of other networks on the data measured on, by name; cited. `others_on` says from where.
     """
 
     title: str
@@ -46,6 +47,8 @@ class Card:
     commit: str = ""
     hardware: str = ""
     minutes: float | str = ""
+    others: dict[str, float] | str = ""
+    others_on: str = ""
 
     def write(self, name: str) -> None:
         """Write it where `read_card` looks."""

@@ -23,6 +23,7 @@ from torch.overrides import TorchFunctionMode
 
 from models import zoo
 from models.attention import Attention
+from models.card import read_card
 from models.hub import Kind, attention, loading, opened, place, positions, shorten, special_tokens
 from models.terms import Terms
 from models.trace import Trace, entropy
@@ -347,7 +348,7 @@ def load(name_or_folder: str = "") -> Encoder:
     if name_or_folder:
         folder, name = place(name_or_folder, READS)
     else:
-        folder, name = zoo.minilm_folder(), zoo.minilm_card().title
+        folder, name = zoo.minilm_folder(), read_card(zoo.MINILM).title
     with loading:
         model, tokenizer = opened(folder, name, READS)
         weights = _attentions(model, name)

@@ -2,7 +2,7 @@ r"""A classifier that shows which words made it decide: structured self-attentio
 
 $H$ holds a state a word. $r$ looks, $A = \text{softmax}(W_{s2} \tanh(W_{s1} H^\top))$, make a sentence embedding $M = A H$ of
 $r$ rows, and a small perceptron decides from it. The penalty $\lVert A A^\top - I \rVert_F^2$ keeps the looks apart. With
-$r = 1$ it is the slide's $v_a^\top \tanh(W_a h_i)$. Lin 2017.
+$r = 1$ it is the slide's $v_a^\top \tanh(W_a h_i)$, and there is nothing to keep apart. Lin 2017.
 """
 
 from typing import NamedTuple
@@ -11,7 +11,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from models.attention import Attention, StructuredSelfAttention
+from models.attention import Attention, StructuredSelfAttention, redundancy
+
+PENALTY = 0.02
+SMOOTHING = 0.05  # of the labels
 
 
 class Classified(NamedTuple):
@@ -75,3 +78,14 @@ class SelfAttentive(nn.Module):
         H = self.encode(source)
         attention = self.looks(H, mask)
         return Classified(H, attention, self.decide(attention.context))
+
+
+def loss(read: Classified, labels: Int[Tensor, " batch"], penalty: float = PENALTY) -> Float[Tensor, ""]:
+    r"""What training makes small: $-\log p(\text{label})$, and, of several looks, $\lambda \lVert A A^\top - I \rVert_F^2$ as well.
+
+    The `penalty` $\lambda$ is zero for one look: alone it would be punished for looking at more than one word. Means over the
+    batch; the labels are smoothed by `SMOOTHING`. Lin 2017, eq. 8.
+    """
+    wrong = nn.functional.cross_entropy(read.logits.float(), labels, label_smoothing=SMOOTHING)
+    A = read.attention.weights.float()
+    return wrong + penalty * redundancy(A).mean() if A.shape[1] > 1 else wrong

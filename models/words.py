@@ -19,6 +19,7 @@ TREEBANK = re.compile(
       | \.{2,} | -{2,} | [^\w\s]""",
     re.VERBOSE,
 )
+CLOSING = re.compile(r"[.,;:!?)\]]+|n't|'\w+")  # no blank before these
 SPECIAL = ("⟨pad⟩", "⟨unk⟩", "⟨begin⟩", "⟨end⟩")
 
 
@@ -83,6 +84,29 @@ def untreebank(tokens: Sequence[str]) -> str:
     text = " ".join({"-lrb-": "(", "-rrb-": ")", "``": '"', "''": '"'}.get(token, token) for token in tokens)
     text = re.sub(r" (n't|'(?:s|m|d|ll|re|ve)?)(?= |$)", r"\1", text)
     return re.sub(r"([($]) ", r"\1", re.sub(r" ([.,;:!?%)])", r"\1", text))
+
+
+def spaced(tokens: Sequence[str]) -> list[str]:
+    """Each token with what stands before it in a text: nothing, a blank, or a new line after ⟨end⟩, which is written ¶.
+
+    A straight quotation mark opens and closes by turns within a paragraph.
+    """
+    pieces, before, inside = list[str](), "", set[str]()
+    for token in tokens:
+        space, after = before, " "
+        if token == SPECIAL[END]:
+            token, after = "¶", "\n"
+            inside.clear()
+        elif token in ("'", '"'):
+            space, after = ("", " ") if token in inside else (before, "")
+            inside ^= {token}
+        elif CLOSING.fullmatch(token):
+            space = before.strip(" ")
+        elif token in ("(", "["):
+            after = ""
+        pieces.append(space + token)
+        before = after
+    return pieces
 
 
 def unpunctuated(text: str) -> list[str]:

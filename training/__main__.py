@@ -3,7 +3,7 @@
     python -m training list
     python -m training NAME --data DIR [--seed S] [--out DIR] [--epochs N] [--limit N]
     python -m training export NAME --data DIR [--seed S] [--out DIR]
-    python -m training report translate --data DIR
+    python -m training report NAME --data DIR [--out DIR] [--limit N]
     python -m training evaluate NAME --data DIR [--split SPLIT] [--limit N] [--json]
 
 A training goes on from where it was stopped if OUT (`runs`) holds its last snapshot. `translate` trains all five translators.
@@ -24,7 +24,20 @@ from typing import Any
 
 from models.key_value import KINDS
 from models.memory import keep_large_blocks
-from training import captcha, caption, classify, headline, imagenet, memory, report, translate
+from training import (
+    captcha,
+    caption,
+    classify,
+    headline,
+    imagenet,
+    memory,
+    penalty,
+    report,
+    report_memory,
+    sentences,
+    translate,
+)
+from training.shipping import record
 from training.snapshot import Snapshot
 
 TRANSLATORS = {f"translate-{score}": score for score in translate.NAMES}
@@ -52,12 +65,18 @@ GROUPS = {
 }
 EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     "imagenet": (imagenet.evaluate, "labels"),
+    sentences.NAME: (sentences.evaluate, "test"),
     **{name: (partial(translate.evaluate, name), "test_2016_flickr") for name in TRANSLATORS},
     "headline": (headline.evaluate, "gigaword_test"),
     "caption": (caption.evaluate, "test"),
     **{name: (partial(classify.evaluate, name), "test") for name in classify.NAMES},
     **{f"memory-{kind}": (partial(memory.evaluate, kind), "test") for kind in KINDS},
     "captcha": (captcha.evaluate, "test"),
+}
+REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
+    "translate": lambda data, _out, _limit: report.report(data),
+    classify.QUESTION: lambda data, _out, _limit: penalty.report(data),
+    "memory": report_memory.report,
 }
 
 
@@ -93,7 +112,7 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    print(report.write(options.data))
+    print(record(options.name, REPORTS[options.name](options.data, options.out, options.limit)))
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -124,12 +143,13 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("name", choices=["translate", *EXPORTS])
     export.set_defaults(run=_export)
     compare = commands.add_parser("report", help="measure all models of a group side by side, for the page")
-    compare.add_argument("name", choices=["translate"])
+    compare.add_argument("name", choices=list(REPORTS))
     compare.set_defaults(run=_report)
     for name in [*GROUPS, *TRAININGS]:
         train = commands.add_parser(name, help="train it")
         train.add_argument("--epochs", type=int)
         train.set_defaults(run=_train)
+    compare.add_argument("--out", type=Path, default=Path("runs"), help="where the snapshots of what does not ship are")
     for command in [export, *(commands.choices[name] for name in [*GROUPS, *TRAININGS])]:
         command.add_argument("--seed", type=int, default=1)
         command.add_argument("--out", type=Path, default=Path("runs"), help="where its snapshots are")

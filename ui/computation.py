@@ -1,6 +1,6 @@
 """The computation behind a step, in tables: the same five lines Q, K, V, weights, output (A8) for every model that attends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,32 +14,33 @@ from models.writer import Touch
 FIRST = 6  # numbers of a vector shown in one line
 
 
-LECTURE = ("the query, h_t", "the keys, h̄_s", "the values, h̄_s", "α_t = softmax(score(Q, K))", "c_t = Σ α_ts V_s")
+WHAT = {
+    "Q": "the query, h_t",
+    "K": "the keys, h̄_s",
+    "V": "the values, h̄_s",
+    "weights": "α_t = softmax(score(Q, K))",
+    "output": "c_t = Σ α_ts V_s",
+}
 
 
 def five_lines(
-    Q: np.ndarray,
-    K: np.ndarray,
-    V: np.ndarray,
-    weights: np.ndarray,
-    output: np.ndarray,
-    what: tuple[str, str, str, str, str] = LECTURE,
+    Q: np.ndarray, K: np.ndarray, V: np.ndarray, weights: np.ndarray, output: np.ndarray, what: Mapping[str, str] = WHAT
 ) -> pd.DataFrame:
     """One query's attention as the lecture's five lines.
 
-    Args: Q (d_q,), K (source, d_k), V (source, d_v), weights (source,), output (d_v,); what: each in this paper's symbols.
+    Args: Q (d_q,), K (source, d_k), V (source, d_v), weights (source,), output (d_v,); what: each line is.
     """
-    names = ("Q", "K", "V", "weights", "output")
+    lines = dict(zip(WHAT, (Q, K, V, weights, output), strict=True))
     return pd.DataFrame(
         [
             {
                 "line": name,
-                "what": said,
+                "what": what[name],
                 "shape": " × ".join(map(str, value.shape)),
                 "numbers": _first(value),
                 "norm": float(np.linalg.norm(value)),
             }
-            for name, said, value in zip(names, what, (Q, K, V, weights, output), strict=True)
+            for name, value in lines.items()
         ]
     )
 

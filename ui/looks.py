@@ -1,4 +1,4 @@
-"""The closer looks that every writer's page has: a step in numbers, the beam's tree, the doubts."""
+"""The closer looks that several pages have: a writer's step in numbers and its beam's tree, and the doubts about attention."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -10,7 +10,7 @@ import streamlit as st
 
 from figures import faithful as doubts
 from figures import translate as figures
-from models.faithful import verdict
+from models.faithful import Examination, verdict
 from models.terms import (
     Terms,
     attention_vector_terms,
@@ -21,14 +21,15 @@ from models.terms import (
     state_terms,
     weight_terms,
 )
-from models.trace import Trace
 from models.words import END, SPECIAL
 from models.writer import Writer
 from ui import cached, computation
+from ui.cached import Sentence
 from ui.lecture import as_it_is
 from ui.stepping import BEAM, GREEDY, Shown
 
 WORDS_AGREED = 40  # source words; the work grows with their cube
+DRAWN = 48  # bars, at most, of a longer text
 
 
 Distribution = Callable[[Shown, Writer, int], None]  # draws how the next word's probabilities come about
@@ -155,56 +156,83 @@ def best_path(nodes: tuple[tuple[str, int, float], ...], end: str, normalised: f
     return max((path(i) for i in ends), key=lambda way: nodes[way[0]][2] / len(way) ** normalised, default=[])
 
 
-def doubt_notes(shown: Shown) -> None:
-    """Is the attention of this step an explanation?"""
+def doubt_notes(shown: Shown, together: bool = False) -> None:
+    """Is the attention of this step an explanation? Or, of all looks `together`, theirs?"""
     if shown.sentence.hub:
         st.info("The checks need the model's insides: choose one of the five scores.")
         return
-    trace, t = shown.untouched, min(shown.seen.step, len(shown.untouched.target) - 1)
-    found = cached.examination(replace(shown.sentence, beam=1, sampling=0.0, seed=0), shown.sentence.beam, t, trace)
+    trace = shown.untouched
+    t = 0 if together else min(shown.seen.step, len(trace.target) - 1)
+    with st.spinner("Deciding anew with other weights and other words …"):
+        found = cached.examination(_asked(shown), shown.sentence.beam, t, together, trace)
     if shown.trace is not trace:
-        st.caption("The checks are made on the untouched translation.")
-    st.markdown(f"{verdict(found)} {_over_all_steps(shown, trace)}")
-    weights = found.weights
+        st.caption("The checks are made on the untouched text.")
+    st.markdown(f"{verdict(found)} {'' if together else _over_all_steps(shown, found)}")
+    draw_doubts(found)
+
+
+def draw_doubts(found: Examination) -> None:
+    """The measures beside one another, the shuffles, and what neither says."""
+    nouns, weights = found.nouns, found.weights
+    rows, hidden = _drawn(found)
+    if hidden:
+        st.caption(
+            f"Drawn are the {len(rows)} {nouns.part}s looked at most; the others have {hidden:.4f} of the weight."
+        )
     st.plotly_chart(
         doubts.importances(
-            found.source,
-            None if weights is None else weights.alpha,
-            None if weights is None else weights.moved,
-            found.leave_one_out,
-            found.gradient,
+            [found.source[s] for s in rows],
+            None if weights is None else weights.alpha[rows],
+            None if weights is None else weights.moved[rows],
+            found.leave_one_out[rows],
+            found.gradient[rows],
+            part=nouns.part,
         ),
         key="importances",
-        alt="Attention beside leave-one-out and gradient times input for each source word",
+        alt=f"Attention beside leave-one-out and gradient times input for each source {nouns.part}",
     )
     if weights is not None:
-        kept, tv, words = (getattr(weights.shuffled.rewritten, name) for name in ("kept", "tv", "words"))
+        kept, tv, outcomes = (getattr(weights.shuffled.anew, name) for name in ("kept", "tv", "outcomes"))
         flat = weights.uniform
+        uniform = float(flat.tv[0]), bool(flat.kept[0]), flat.outcomes[0]
         st.plotly_chart(
-            doubts.shuffles(tv, kept, words, uniform=(float(flat.tv[0]), bool(flat.kept[0]), flat.words[0])),
+            doubts.shuffles(tv, kept, outcomes, uniform=uniform, outcome=nouns.outcome),
             key="shuffles",
-            alt="How far 100 shuffles of the weights move the distribution of the next word",
+            alt=f"How far {len(tv)} shuffles of the weights move the distribution of the {nouns.outcome}",
         )
     st.caption(
-        "Weights say how the values were mixed, not why a word was chosen. A row that can be shuffled without effect explains "
-        "nothing here (Jain & Wallace 2019); that other weights give the same word does not make the learned ones arbitrary "
-        "(Wiegreffe & Pinter 2019). "
-        "Only one seed was trained of each score: how the weights vary between seeds is not shown."
+        f"Weights say how the values were mixed, not why a {nouns.outcome} was chosen. A row that can be shuffled without effect "
+        f"explains nothing here (Jain & Wallace 2019); that other weights give the same {nouns.outcome} does not make the learned "
+        "ones arbitrary (Wiegreffe & Pinter 2019). "
+        "Only one seed was trained of each model: how the weights vary between seeds is not shown."
     )
 
 
-def _over_all_steps(shown: Shown, trace: Trace) -> str:
+def _asked(shown: Shown) -> Sentence:
+    """The sentence as a key, whatever way of decoding."""
+    return replace(shown.sentence, beam=1, sampling=0.0, seed=0)
+
+
+def _drawn(found: Examination) -> tuple[list[int], float]:
+    """The positions to draw, all of them or those with most weight, and the weight of the others."""
+    if len(found.source) <= DRAWN or found.weights is None:
+        return list(range(len(found.source))), 0.0
+    alpha = found.weights.alpha.astype(np.float64)
+    rows = sorted(np.argsort(-alpha, kind="stable")[:DRAWN].tolist())
+    return rows, float(alpha.sum() - alpha[rows].sum())
+
+
+def _over_all_steps(shown: Shown, found: Examination) -> str:
     """Kendall's τ over the whole sentence, where that is quickly had."""
-    if not trace.weights.shape[2]:
+    trace, row = shown.untouched, found.nouns.row
+    if found.weights is None or len(trace.target) < 2:
         return ""
     if len(trace.source) > WORDS_AGREED:
-        return f"(The mean over all steps is computed for sentences of up to {WORDS_AGREED} words.)"
-    with st.spinner("Comparing at every step …"):
-        left_out, gradient = cached.agreement(
-            replace(shown.sentence, beam=1, sampling=0.0, seed=0), shown.sentence.beam, trace
-        )
+        return f"(The mean over all {row}s is computed for sentences of up to {WORDS_AGREED} words.)"
+    with st.spinner(f"Comparing at every {row} …"):
+        left_out, gradient = cached.agreement(_asked(shown), shown.sentence.beam, trace)
     return (
-        f"Over all {len(trace.target)} steps, the mean Kendall τ of attention is {left_out:.2f} with leave-one-out and "
+        f"Over all {len(trace.target)} {row}s, the mean Kendall τ of attention is {left_out:.2f} with leave-one-out and "
         f"{gradient:.2f} with gradient × input (1: the same order, 0: none)."
     )
 

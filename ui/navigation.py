@@ -61,7 +61,15 @@ SELF_ATTENTION = Page(
     "Self-attention",
     ":material/format_color_text:",
     lecture="A10",
-    claim="A classifier looks at its text four times before it decides. Step through the looks, and test whether they mattered.",
+    claim="A classifier looks at its text once, or several times, and decides. Step through the looks, and test if they mattered.",
+)
+
+MEMORY = Page(
+    "memory",
+    "Memory",
+    ":material/history:",
+    lecture="A11",
+    claim="A language model writes a story word by word, looking back at its last states: see how far, and test whether it must.",
 )
 
 HEADS = Page(
@@ -108,10 +116,12 @@ PAGES: dict[str, list[Page]] = {
         TRANSLATE,
         HEADLINE,
         SELF_ATTENTION,
+        MEMORY,
         SCORES,
         HEADS,
         *shipped(CAPTION, "caption"),
         *shipped(CAPTCHA, "captcha"),
+        *shipped(ASK, "ask-daquar"),
     ],
     "Adversarial learning": [FOOL],
 }

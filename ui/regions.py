@@ -65,6 +65,8 @@ def stepped(asked: Asked) -> Shown | None:
             touched = stepping.of_head(cached.looked(look, picture, stepping.touch_text(how), how), head)
         except ValueError as error:
             st.warning(as_it_is(str(error)), icon=":material/edit_note:")
+    first = asked.manner.first
+    begin = first if KEY in st.session_state else stepping.step_in_link(first)
     seen = regions(
         cached.shot(picture.digest, picture.pixels),
         untouched,
@@ -72,7 +74,7 @@ def stepped(asked: Asked) -> Shown | None:
         touch,
         asked.manner,
         of=of,
-        step=_first_step(of, asked.manner),
+        step=begin,
         paintable=not look.hub,
         key=KEY,
     )
@@ -95,14 +97,6 @@ def continued(touch: Touch, untouched: Trace, look: Look) -> Touch:
         return touch
     before = {t: word for t, word in enumerate(untouched.target) if t < min(steps)}
     return replace(touch, words={**before, **touch.words})
-
-
-def _first_step(of: str, manner: Manner) -> int:
-    """The step in the link for what it was made for; whatever is asked next begins at its own beginning."""
-    before = st.session_state.get(f"{KEY}_of")
-    st.session_state[f"{KEY}_of"] = of
-    linked = stepping.STEP in st.query_params and before in (None, of)
-    return stepping.step_in_link() if linked else manner.first
 
 
 def fitted(picture: Picture, size: str) -> str:
@@ -158,7 +152,9 @@ def show_step(shown: Shown, roles: Roles) -> None:
     trace, t, touch = shown.trace, shown.seen.step, shown.seen.touch
     keys = trace.values[roles.values]
     allowed = [s not in touch.forbidden for s in range(len(trace.source))]
-    lines = computation.five_lines(roles.query, keys, keys, trace.weights[0, t], trace.values["c"][t], roles.what)
+    what = dict(zip(computation.WHAT, roles.what, strict=True))
+    weights, context = trace.weights[0, t], trace.values["c"][t]
+    lines = computation.five_lines(roles.query, keys, keys, weights, context, what)
     st.dataframe(lines, hide_index=True)
 
     def of_region(s: int, column: str) -> Terms | None:

@@ -1,7 +1,8 @@
 """What every page shares that steps through a trace: where the visitor is, what was touched, and the link that keeps both."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -28,12 +29,13 @@ LINK = {
 
 @dataclass(frozen=True)
 class Shown:
-    """What is on the screen: the sentence asked, its untouched trace, the one in view, and where the visitor is in it."""
+    """What is on the screen: the sentence asked, its untouched trace, the one in view, where one is in it, and how it is drawn."""
 
     sentence: Sentence
     untouched: Trace
     trace: Trace
     seen: Seen
+    drawn: Mapping[str, Any] = field(default_factory=dict)
 
 
 def ask_text(label: str, first: str, placeholder: str) -> str:
@@ -62,9 +64,9 @@ def _short(example: str) -> str:
     return " ".join(words[:3]) + (" …" if len(words) > 3 else "")
 
 
-def ask_way() -> str:
+def ask_way(ways: Sequence[str] = WAYS) -> str:
     """How the next word is decided on."""
-    return st.segmented_control("Decode", WAYS, default=GREEDY, required=True, key="way", bind="query-params") or GREEDY
+    return st.segmented_control("Decode", ways, default=GREEDY, required=True, key="way", bind="query-params") or GREEDY
 
 
 def ask_sampling(way: str) -> tuple[float, int]:
@@ -93,45 +95,55 @@ def of_head(trace: Trace, name: str) -> Trace:
     return trace.only(trace.heads.index(name)) if name in trace.heads else trace.mean()
 
 
-def stepped(sentence: Sentence, untouched: Trace, *, editable: bool = True, **drawn: Any) -> Shown | None:
+def stepped(
+    sentence: Sentence, untouched: Trace, *, editable: bool = True, begin: int = 0, given: int = 0, **drawn: Any
+) -> Shown | None:
     """The alignment. What was touched is decoded anew before it is drawn. None until the browser has painted it.
 
-    Args: drawn: how, for `ui.components.alignment`.
+    Args: begin: the step where a text begins that has just been asked for; given, drawn: how, for `ui.components.alignment`.
     """
-    touch = touch_before(sentence_of(untouched), len(untouched.source), "alignment")
+    touch = touch_of_text(untouched, given)
     touched = None
     if not touch.nothing() and editable:
         try:
             touched = cached.trace(sentence, touch_text(touch), touch)
         except ValueError as error:
             st.warning(str(error), icon=":material/edit_note:")
-    seen = alignment(untouched, touched, touch, step=step_in_link(), editable=editable, **drawn)
+    drawn = {**drawn, "given": given}
+    begin = begin if "alignment" in st.session_state else step_in_link(begin)
+    seen = alignment(untouched, touched, touch, step=begin, editable=editable, **drawn)
     put_in_link(seen)
-    return Shown(sentence, untouched, touched or untouched, seen) if seen.painted else None
+    return Shown(sentence, untouched, touched or untouched, seen, drawn) if seen.painted else None
 
 
-def touch_before(of: str, sources: int, key: str) -> Touch:
+def touch_of_text(untouched: Trace, given: int = 0) -> Touch:
+    """`touch_before`, of a text in the alignment."""
+    return touch_before(sentence_of(untouched, given), len(untouched.source), "alignment", grows=given > 0)
+
+
+def touch_before(of: str, sources: int, key: str, *, grows: bool = False) -> Touch:
     """What was touched up to now: told by the browser, or by the address when the page has just been opened.
 
-    Args: of: what is looked at; sources: how many things of it; key: of the component.
+    Args: of: what is looked at; sources: how many things of it; key: of the component; grows: the text may have been shorter.
     """
     if key in st.session_state:
-        return last_touch(of, sources, key)
-    return touch_in_link(of, sources)
+        return last_touch(of, sources, key, grows=grows)
+    return touch_in_link(of, sources, grows=grows)
 
 
-def touch_in_link(of: str, sources: int) -> Touch:
+def touch_in_link(of: str, sources: int, *, grows: bool = False) -> Touch:
     """The touch that the address names, as far as it fits what is looked at."""
     try:
         told = json.loads(st.query_params.get(TOUCH, "{}"))
     except ValueError:
         return Touch()
-    return valid_touch({**told, "of": of} if isinstance(told, dict) else None, of, sources)
+    told = {**told, "of": of} if isinstance(told, dict) else None
+    return valid_touch(told, of, sources, grows=grows)
 
 
-def step_in_link() -> int:
+def step_in_link(otherwise: int = 0) -> int:
     text = st.query_params.get(STEP, "")
-    return int(text) - 1 if LINK[STEP](text) and int(text) > 0 else 0
+    return int(text) - 1 if LINK[STEP](text) and int(text) > 0 else otherwise
 
 
 def put_in_link(seen: Seen) -> None:
@@ -163,4 +175,4 @@ def five_numbers(shown: Shown) -> pd.DataFrame:
 def downloads(shown: Shown, title: str) -> list[Download]:
     """Everything of the trace in view."""
     asked = {**vars(shown.sentence), "touch": touch_text(shown.seen.touch)}
-    return take_home.downloads(shown.trace, shown.seen.step, f"{shown.sentence.text} · {title}", asked)
+    return take_home.downloads(shown.trace, shown.seen.step, f"{shown.sentence.text} · {title}", asked, **shown.drawn)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from models.trace import Trace
@@ -11,17 +12,18 @@ from ui.components.alignment import standalone
 from ui.lecture import Download
 
 
-def downloads(trace: Trace, step: int, title: str, asked: Mapping[str, Any]) -> list[Download]:
+def downloads(trace: Trace, step: int, title: str, asked: Mapping[str, Any], **drawn: Any) -> list[Download]:
     """PNG, SVG and GIF where there are weights; CSV, JSON and a file that steps alone always.
 
-    Args: step: the row that is framed; title: of the file that steps alone; asked: what led to the trace, for the JSON.
+    Args: step: the row that is framed; title: of the file that steps alone; asked: what led to the trace, for the JSON;
+        drawn: how, for `ui.components.alignment`.
     """
     from figures import alignment as pictures  # matplotlib: only when a page with a trace is shown
 
     name, weights = "alignment", trace.weights[0]
     files = [
         *numbers(trace, asked, name),
-        Download("Steps offline (HTML)", lambda: standalone(trace, title), f"{name}.html", "text/html"),
+        Download("Steps offline (HTML)", lambda: standalone(trace, title, **drawn), f"{name}.html", "text/html"),
     ]
     if not weights.shape[1]:
         return files
@@ -72,11 +74,18 @@ def as_json(trace: Trace, asked: Mapping[str, Any]) -> bytes:
         "source": trace.source,
         "target": trace.target,
         "heads": trace.heads,
-        "log_p": trace.log_p.tolist(),
-        "scores": trace.scores.tolist(),
+        "log_p": _finite(trace.log_p),
+        "scores": _finite(trace.scores),
         "weights": trace.weights.tolist(),
         "candidates": trace.candidates,
         "notes": trace.notes,
         "values": {name: value.tolist() for name, value in trace.values.items()},
     }
     return json.dumps(whole, ensure_ascii=False).encode()
+
+
+def _finite(values: np.ndarray) -> Any:
+    """As lists, null where there is no number: JSON knows neither NaN nor infinity."""
+    found = values.astype(object)
+    found[~np.isfinite(values)] = None
+    return found.tolist()

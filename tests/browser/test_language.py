@@ -5,6 +5,9 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from models.words import treebank
+from ui.self_attention import EXAMPLES, ONE
+
 
 def open_page(page: Page, server: str, name: str, query: str = "") -> Locator:
     page.goto(f"{server}/{name}?{query}")
@@ -71,3 +74,33 @@ def test_a_word_of_the_text_is_forbidden_by_a_click_and_the_class_told(page: Pag
     expect(page.get_by_text("Untouched it was negative")).to_be_visible()
     component.locator(".reading span").nth(0).click()
     expect(component.locator(".reading span.forbidden")).to_have_count(0)
+
+
+def test_a_long_text_is_read_and_not_drawn(page: Page, server: str) -> None:
+    component, text = open_page(page, server, "self_attention"), EXAMPLES["sentiment"][4]
+    page.get_by_label("Text", exact=True).fill(text)
+    page.get_by_label("Text", exact=True).press("Enter")
+    expect(component.locator(".reading span")).to_have_text(treebank(text))
+    expect(component.locator(".matrix")).to_be_hidden()
+    expect(component.locator(".facts")).not_to_contain_text("lines not drawn")
+    assert max(heat(component)) == pytest.approx(1)
+
+
+def test_one_look_is_chosen_and_the_address_knows_it(page: Page, server: str) -> None:
+    component = open_page(page, server, "self_attention")
+    expect(component).to_have_attribute("data-steps", "4")
+    page.get_by_role("radio", name=ONE).click()
+    expect(component).to_have_attribute("data-steps", "1")
+    expect(page).to_have_url(re.compile("form=1"))
+    assert len(heat(component)) == 20
+
+
+def test_the_looks_are_doubted(page: Page, server: str) -> None:
+    open_page(page, server, "self_attention")
+    page.get_by_role("radio", name="Is it true?").click()
+    expect(page.get_by_text("Shuffling the weights")).to_be_visible()
+    expect(page.get_by_text("Over all 4 looks")).to_be_visible()
+    page.get_by_role("radio", name="all looks together").click()
+    expect(page.get_by_text("Over all 4 looks")).to_have_count(0)
+    expect(page.get_by_text("Shuffling the weights")).to_be_visible()
+    expect(page.locator(".js-plotly-plot")).to_have_count(2)

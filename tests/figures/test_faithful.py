@@ -64,6 +64,13 @@ def test_each_shuffle_is_a_dot_at_its_distance_by_what_it_wrote() -> None:
     assert tuple(even.y) == (-1,) and min(*same.y, *other.y) == 1
 
 
+def test_what_is_decided_and_looked_at_has_its_own_name() -> None:
+    figure = shuffles(np.array([0.1]), np.array([True]), ["good"], uniform=(0.3, False, "bad"), outcome="class")
+    assert [dots.name for dots in figure.data] == ["same class: 1", "other class: 0", "equal weights: other class"]
+    assert "p(class)" in figure.layout.xaxis.title.text
+    assert "region" in importances(SOURCE, ALPHA, MOVED, FALL, SLOPE, part="region").layout.yaxis.title.text
+
+
 @pytest.mark.parametrize("kept", [True, False])
 def test_the_mark_of_equal_weights_tells_whether_they_keep_the_word(kept: bool) -> None:
     figure = shuffles(np.array([0.1]), np.array([True]), ["un"], uniform=(0.3, kept, "de"))

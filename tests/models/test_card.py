@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 import timm
+import torch
+from safetensors import safe_open
 
 from models import card as cards
 from models import zoo
 from models.card import CARDS, Card, read_card, readme_table
 
 TRAINING = ("seed", "commit", "hardware", "minutes")  # what only a card of our own training has
+CITED = ("others", "others_on")  # what only a card has that cites others' figures
 README = CARDS.parents[1] / "README.md"
 
 
@@ -37,7 +40,8 @@ def test_every_card_file_can_be_read_and_is_tidy() -> None:
         card = read_card(path.stem)
         raw = json.loads(path.read_text(encoding="utf-8"))
         known = [field.name for field in fields(Card)]
-        assert list(raw) == (known if card.seed != "" else known[: known.index("seed")])
+        ours, cited = (TRAINING if card.seed != "" else ()), (CITED if card.others else ())
+        assert list(raw) == [name for name in known if name not in (*TRAINING, *CITED) or name in (*ours, *cited)]
         assert card.metrics and card.measured_on and card.command.startswith("python -m training evaluate ")
         assert re.fullmatch("[0-9a-f]{64}", card.sha256)
         assert all(0 <= value <= 100 for value in (*card.metrics.values(), *card.published.values()))
@@ -63,6 +67,29 @@ def test_the_card_of_a_translator_is_about_the_weights_that_are_shipped(score: s
     assert all(getattr(card, name) for name in TRAINING)
 
 
+@pytest.mark.parametrize("name", zoo.CLASSES)
+def test_the_card_of_a_classifier_is_about_the_weights_that_are_shipped(name: str) -> None:
+    card, file = read_card(name), zoo.WEIGHTS / f"{name}.safetensors"
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == card.sha256
+    assert file.stat().st_size / 1e6 == pytest.approx(card.megabytes, abs=0.1)
+    with safe_open(file, "pt") as weights:
+        learned = sum(weights.get_tensor(key).numel() for key in weights.keys())  # noqa: SIM118
+    assert learned == card.parameters
+    assert all(getattr(card, field) for field in TRAINING)
+    assert isinstance(card.others, dict) and all(" (" in other and ", " in other for other in card.others)
+    assert "cited" in card.others_on and set(card.published) == {"accuracy_yelp", "accuracy_age", "accuracy_snli"}
+    assert card.metrics["accuracy"] >= {"sentiment": 85, "question-type": 92}[zoo.ONE_LOOK.get(name, name)]
+
+
+@pytest.mark.parametrize(("name", "task"), zoo.ONE_LOOK.items())
+def test_a_classifier_of_one_look_reads_with_the_vectors_of_the_other(name: str, task: str) -> None:
+    one, several = zoo.text_classifier(name), zoo.text_classifier(task)
+    assert one.known.words == several.known.words and one.classes == several.classes
+    assert torch.equal(one.network.embedding.weight, several.network.embedding.weight)
+    assert one.network.looks.W_s2.shape[1] == 1 < several.network.looks.W_s2.shape[1]
+    assert read_card(name).megabytes < 1.5
+
+
 def test_the_weights_are_small_enough_for_git() -> None:
     sizes = [file.stat().st_size for file in zoo.WEIGHTS.iterdir()]
     assert all(file.suffix == ".safetensors" for file in zoo.WEIGHTS.iterdir())
@@ -82,7 +109,7 @@ def test_a_damaged_weights_file_is_refused(tmp_path: Path, monkeypatch: pytest.M
 def test_the_rows_of_a_card_tell_what_is_known() -> None:
     rows = dict(zoo.card("efficientnet_lite0").rows())
     assert (
-        len(rows) == len(fields(Card)) - len(TRAINING)
+        len(rows) == len(fields(Card)) - len(TRAINING) - len(CITED)
         and rows["published"] == "accuracy 75.1 %"
         and rows["parameters"] == "4652008"
     )

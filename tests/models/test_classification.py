@@ -7,7 +7,7 @@ import torch
 from models.attention import redundancy
 from models.card import read_card
 from models.classification import LONGEST, TextClassifier
-from models.structured import SelfAttentive
+from models.structured import SMOOTHING, SelfAttentive, loss
 from models.words import SPECIAL, Vocabulary
 from models.writer import Touch
 from ui.self_attention import most_overlap, overlap
@@ -37,6 +37,38 @@ def test_lin_by_hand(classifier: TextClassifier) -> None:
     M = A @ H
     logits = network.W_y.weight @ torch.relu(network.W_m.weight @ M.flatten() + network.W_m.bias) + network.W_y.bias
     assert torch.allclose(read.logits[0], logits, atol=1e-5)
+
+
+def test_the_loss_is_lins(classifier: TextClassifier) -> None:
+    source, labels = torch.tensor([[4, 6, 9], [7, 5, 6]]), torch.tensor([2, 0])
+    read = classifier.network(source)
+    log_p = read.logits.log_softmax(-1)
+    right, even = log_p[range(2), labels], log_p.mean(-1)
+    wrong = -((1 - SMOOTHING) * right + SMOOTHING * even).mean()
+    A = read.attention.weights
+    same = sum(float(torch.dist(a @ a.T, torch.eye(2)) ** 2) for a in A) / 2
+    assert same > 0.1
+    assert float(loss(read, labels, 0.0)) == pytest.approx(float(wrong), rel=1e-5)
+    assert float(loss(read, labels, 0.5)) == pytest.approx(float(wrong) + 0.5 * same, rel=1e-5)
+
+
+def test_one_look_is_not_punished() -> None:
+    torch.manual_seed(0)
+    network = SelfAttentive(len(KNOWN), 3, r=1, d_word=5, d=8, d_a=6, d_m=7).eval()
+    read, labels = network(torch.tensor([[4, 6, 9]])), torch.tensor([1])
+    assert float(redundancy(read.attention.weights)) > 0.1
+    assert torch.equal(loss(read, labels, 100.0), loss(read, labels, 0.0))
+
+
+def test_one_look_is_the_slides_formula() -> None:
+    torch.manual_seed(0)
+    network = SelfAttentive(len(KNOWN), 3, r=1, d_word=5, d=8, d_a=6, d_m=7).eval()
+    H = network.encode(torch.tensor([[4, 6, 9]]))[0]
+    W_a, v_a = network.looks.W_s1.T, network.looks.W_s2[:, 0]
+    e = torch.stack([v_a @ torch.tanh(W_a @ h) for h in H])
+    read = network.looks(H[None])
+    assert torch.allclose(read.weights[0, 0], torch.softmax(e, 0))
+    assert torch.allclose(read.context[0, 0], torch.softmax(e, 0) @ H, atol=1e-6)
 
 
 def test_a_batch_is_its_texts(classifier: TextClassifier) -> None:

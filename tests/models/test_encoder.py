@@ -2,6 +2,7 @@
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tokenizers.models import WordPiece
 
 from models import encoder, zoo
 from models.attention import attend, scaled_dot
+from models.card import read_card
 from models.encoder import Encoder
 from models.zoo import WeightsUnavailableError
 
@@ -235,16 +237,16 @@ def test_a_tokenizer_with_fewer_places_is_heeded(folders: dict[str, Path]) -> No
 
 
 def test_the_weights_are_those_of_the_card(monkeypatch: pytest.MonkeyPatch) -> None:
-    file, card = zoo.minilm_folder() / "model.safetensors", zoo.minilm_card()
+    file, card = zoo.minilm_folder() / "model.safetensors", read_card(zoo.MINILM)
     assert hashlib.sha256(file.read_bytes()).hexdigest() == card.sha256
     assert file.stat().st_size / 1e6 == pytest.approx(card.megabytes, abs=0.1)
-    monkeypatch.setattr(zoo, "MINILM_SHA256", "0" * 64)
+    monkeypatch.setattr(zoo, "read_card", lambda _: replace(card, sha256="0" * 64))
     with pytest.raises(WeightsUnavailableError, match="not the one that the model card names"):
         encoder.load()
 
 
 def test_parameters_are_counted(minilm: Encoder) -> None:
-    assert sum(part.numel() for part in minilm.model.parameters()) == zoo.minilm_card().parameters
+    assert sum(part.numel() for part in minilm.model.parameters()) == read_card(zoo.MINILM).parameters
 
 
 def test_another_kind_of_network_is_named(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from scipy.spatial.distance import jensenshannon
 
 from models import faithful, zoo
 from models.card import read_card
-from models.faithful import Agreement, Different, Examination, Rewritten, Weights, examine, verdict
+from models.cases import Writing
+from models.faithful import Agreement, Anew, Different, Examination, Weights, examine, verdict
 from models.seq2seq import Seq2Seq
 from models.trace import Trace
 from models.translation import Translator
@@ -53,8 +54,8 @@ def touched(translator: Translator, trace: Trace, step: int, weights: np.ndarray
     return again.candidates[step][0][0], math.exp(again.log_p[step])
 
 
-def assert_rewritten(found: Rewritten, row: int, expected: tuple[str, float]) -> None:
-    assert found.words[row] == expected[0]
+def assert_rewritten(found: Anew, row: int, expected: tuple[str, float]) -> None:
+    assert found.outcomes[row] == expected[0]
     assert found.p[row] == pytest.approx(expected[1], rel=1e-4)
 
 
@@ -81,13 +82,13 @@ def test_leave_one_out_is_the_shorter_sentence_with_the_words_forced(score: str)
 def test_leave_one_out_of_the_trained_network(real: Translator) -> None:
     trace = real.write(REAL)
     assert_leave_one_out(real, trace)
-    fall = faithful.leave_one_out(real, trace, [trace.target.index("vert")])[0]
+    fall = faithful.leave_one_out(Writing(real, trace), [trace.target.index("vert")])[0]
     assert trace.source[int(np.nanargmax(fall))] == "green", "which is what the word translates"
 
 
 def assert_leave_one_out(translator: Translator, trace: Trace) -> None:
     steps = range(len(trace.target))
-    found = faithful.leave_one_out(translator, trace, steps)
+    found = faithful.leave_one_out(Writing(translator, trace), steps)
     words = {t: translator.target_words.words[number] for t, number in enumerate(trace.values["word"])}
     assert np.isnan(found[:, -1]).all() and found.shape == (len(trace.target), len(trace.source))
     for s in range(len(trace.source) - 1):
@@ -101,7 +102,7 @@ def test_leave_one_out_reads_all_the_shorter_sentences_at_once(monkeypatch: pyte
     trace = translator.write(SENTENCE)
     encode = translator.network.encode
     monkeypatch.setattr(translator.network, "encode", lambda source: batches.append(len(source)) or encode(source))
-    faithful.leave_one_out(translator, trace, [0, 2])
+    faithful.leave_one_out(Writing(translator, trace), [0, 2])
     assert batches == [1, len(trace.source) - 1]
 
 
@@ -109,7 +110,7 @@ def test_leave_one_out_reads_all_the_shorter_sentences_at_once(monkeypatch: pyte
 def test_gradient_times_input_is_the_slope_when_the_embedding_grows(score: str) -> None:
     translator, h = small(score, seed=1), 1e-5
     trace = translator.write(SENTENCE)
-    found = faithful.gradient_times_input(translator, trace, range(len(trace.target)))
+    found = faithful.gradient_times_input(Writing(translator, trace), range(len(trace.target)))
     words = Touch(words={t: FRENCH.words[number] for t, number in enumerate(trace.values["word"])})
     for s, word in enumerate(SENTENCE.split()):
         log_p = []
@@ -125,9 +126,9 @@ def test_gradients_do_not_depend_on_how_many_are_taken_at_once(monkeypatch: pyte
     translator = small("perceptron")
     trace = translator.write(SENTENCE)
     steps = range(len(trace.target))
-    together = faithful.gradient_times_input(translator, trace, steps)
+    together = faithful.gradient_times_input(Writing(translator, trace), steps)
     monkeypatch.setattr(faithful, "AT_ONCE", 2)
-    np.testing.assert_allclose(faithful.gradient_times_input(translator, trace, steps), together, atol=1e-12)
+    np.testing.assert_allclose(faithful.gradient_times_input(Writing(translator, trace), steps), together, atol=1e-12)
     assert len(steps) > 2
 
 
@@ -139,9 +140,10 @@ def test_its_own_weights_change_nothing(score: str) -> None:
     translator = small(score)
     trace = translator.write(SENTENCE)
     for step in range(len(trace.target)):
-        alpha = faithful.attention(translator, trace, step)
-        found = faithful.rewrite(translator, trace, step, alpha[None])
-        np.testing.assert_allclose(alpha, trace.weights[0, step], atol=1e-12)
+        case = Writing(translator, trace)
+        A = case.weights(step)
+        found = faithful.decide_anew(case, step, A[None])
+        np.testing.assert_allclose(A, trace.weights[0, step : step + 1], atol=1e-12)
         assert found.kept.all() and found.tv[0] < 1e-12 and found.p[0] == pytest.approx(math.exp(trace.log_p[step]))
 
 
@@ -151,20 +153,20 @@ def test_uniform_weights_are_those_of_the_translator_touched(score: str) -> None
     trace = translator.write(SENTENCE)
     for step in range(len(trace.target)):
         even = np.full(len(trace.source), 1 / len(trace.source))
-        assert_rewritten(faithful.uniform(translator, trace, step), 0, touched(translator, trace, step, even))
+        assert_rewritten(faithful.uniform(Writing(translator, trace), step), 0, touched(translator, trace, step, even))
 
 
 def test_the_trained_network_is_rewritten_as_the_translator_touched_writes(real: Translator) -> None:
     trace = real.write(REAL)
     step = trace.target.index("vert")
-    even = np.full(len(trace.source), 1 / len(trace.source))
-    assert_rewritten(faithful.uniform(real, trace, step), 0, touched(real, trace, step, even))
-    found = faithful.shuffled(real, trace, step, seed=5)
-    rows = faithful._permutations(faithful.attention(real, trace, step), 5)
+    case, even = Writing(real, trace), np.full(len(trace.source), 1 / len(trace.source))
+    assert_rewritten(faithful.uniform(case, step), 0, touched(real, trace, step, even))
+    found = faithful.shuffled(case, step, seed=5)
+    rows = faithful._permutations(case.weights(step), 5)[:, 0]
     for row in (0, 50, 99):
         assert sorted(rows[row]) == sorted(trace.weights[0, step])
-        assert_rewritten(found.rewritten, row, touched(real, trace, step, rows[row]))
-    assert len(set(found.rewritten.words)) > 1, "or the comparison is of one word only"
+        assert_rewritten(found.anew, row, touched(real, trace, step, rows[row]))
+    assert len(set(found.anew.outcomes)) > 1, "or the comparison is of one word only"
 
 
 def test_tv_is_half_the_sum_of_all_differences(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +176,7 @@ def test_tv_is_half_the_sum_of_all_differences(monkeypatch: pytest.MonkeyPatch) 
     even = Touch(weights={0: (1 / len(trace.source),) * len(trace.source)})
     own, forced = (dict(translator.write(SENTENCE, touch).candidates[0]) for touch in (Touch(), even))
     expected = sum(abs(own[word] - forced[word]) for word in FRENCH.words) / 2
-    assert faithful.uniform(translator, trace, 0).tv[0] == pytest.approx(expected)
+    assert faithful.uniform(Writing(translator, trace), 0).tv[0] == pytest.approx(expected)
     assert 0.001 < expected < 1
 
 
@@ -182,9 +184,9 @@ def test_a_uniform_row_shuffled_is_the_same_row() -> None:
     translator = small("perceptron")
     translator.network.score.v_a.zero_()
     trace = translator.write(SENTENCE)
-    found = examine(translator, trace, 1)
-    assert found.weights.shuffled.rewritten.kept.all() and found.weights.shuffled.stayed.all()
-    assert found.weights.shuffled.rewritten.tv.max() < 1e-12 and found.weights.uniform.tv[0] < 1e-12
+    found = examine(Writing(translator, trace), 1)
+    assert found.weights.shuffled.anew.kept.all() and found.weights.shuffled.stayed.all()
+    assert found.weights.shuffled.anew.tv.max() < 1e-12 and found.weights.uniform.tv[0] < 1e-12
     assert math.isnan(found.weights.tau_gradient.tau), "nothing to rank"
     assert "this test cannot tell" in verdict(found) and "cannot be compared" in verdict(found)
 
@@ -192,11 +194,11 @@ def test_a_uniform_row_shuffled_is_the_same_row() -> None:
 def test_shuffles_repeat_with_their_seed_only() -> None:
     translator = small("dot")
     trace = translator.write(SENTENCE)
-    first, same, other = (faithful.shuffled(translator, trace, 0, seed) for seed in (1, 1, 2))
-    assert len(first.rewritten.words) == len(first.stayed) == 100
-    assert (first.rewritten.tv == same.rewritten.tv).all() and (first.rewritten.tv != other.rewritten.tv).any()
+    first, same, other = (faithful.shuffled(Writing(translator, trace), 0, seed) for seed in (1, 1, 2))
+    assert len(first.anew.outcomes) == len(first.stayed) == 100
+    assert (first.anew.tv == same.anew.tv).all() and (first.anew.tv != other.anew.tv).any()
     assert 0 < first.stayed.sum() < 40, "of nine places"
-    assert first.rewritten.tv[~first.stayed].mean() > first.rewritten.tv[first.stayed].mean()
+    assert first.anew.tv[~first.stayed].mean() > first.anew.tv[first.stayed].mean()
 
 
 @pytest.mark.parametrize("score", ATTENDING)
@@ -204,84 +206,84 @@ def test_the_most_different_weights_keep_the_output(score: str) -> None:
     translator = small(score, seed=2)
     trace = translator.write(SENTENCE)
     for step in range(len(trace.target)):
-        alpha = faithful.attention(translator, trace, step)
-        found = faithful.most_different(translator, trace, step)
-        again = faithful.rewrite(translator, trace, step, found.weights[None])
+        case = Writing(translator, trace)
+        alpha = case.weights(step)[0]
+        found = faithful.most_different(case, step)
+        again = faithful.decide_anew(case, step, found.A[None])
         assert again.kept[0] and again.tv[0] == pytest.approx(found.tv) and found.tv <= found.epsilon
-        assert found.weights.sum() == pytest.approx(1) and found.weights.min() >= 0
-        assert found.divergence == pytest.approx(np.nan_to_num(jensenshannon(alpha, found.weights)) ** 2, abs=1e-9)
+        assert found.A.sum() == pytest.approx(1) and found.A.min() >= 0
+        assert found.divergence == pytest.approx(np.nan_to_num(jensenshannon(alpha, found.A[0])) ** 2, abs=1e-9)
         assert 0 <= found.divergence <= math.log(2) + 1e-12 and 0 <= found.good <= found.tried
 
 
 def test_the_most_different_weights_grow_with_what_is_allowed_and_are_its_own_if_nothing_is() -> None:
     translator = small("general", seed=2)
     trace = translator.write(SENTENCE)
-    found = [faithful.most_different(translator, trace, 0, epsilon=epsilon) for epsilon in (0.0, 0.02, 0.2, 1.0)]
+    case = Writing(translator, trace)
+    found = [faithful.most_different(case, 0, epsilon=epsilon) for epsilon in (0.0, 0.02, 0.2, 1.0)]
     assert [one.divergence for one in found] == sorted(one.divergence for one in found)
     assert found[0].good == 0 and found[0].divergence == 0 and found[-1].divergence > found[1].divergence
-    np.testing.assert_allclose(found[0].weights, faithful.attention(translator, trace, 0))
+    np.testing.assert_allclose(found[0].A, case.weights(0))
 
 
 def test_a_row_that_decides_nothing_may_be_any() -> None:
     translator = small("general", seed=2)
     translator.network.W_c.weight[:, :8] = 0
-    found = faithful.most_different(translator, translator.write(SENTENCE), 0)
+    found = faithful.most_different(Writing(translator, translator.write(SENTENCE)), 0)
     assert found.good == found.tried and found.divergence > 0.5
 
 
 def test_erased_is_the_row_without_one_weight(real: Translator) -> None:
     trace = real.write(REAL)
     step = trace.target.index("canapé")
-    found = faithful.erased(real, trace, step, seed=3)
+    found = faithful.erased(Writing(real, trace), step, seed=3)
     alpha = trace.weights[0, step].astype(float)
     assert found.most == alpha.argmax() and trace.source[found.most] == "couch" and found.other != found.most
     for position in (found.most, found.other):
         left = np.where(np.arange(len(alpha)) == position, 0, alpha)
-        assert_rewritten(found.rewritten, position, touched(real, trace, step, left / left.sum()))
-    assert not found.rewritten.kept[found.most] and found.rewritten.kept[found.other]
+        assert_rewritten(found.anew, position, touched(real, trace, step, left / left.sum()))
+    assert not found.anew.kept[found.most] and found.anew.kept[found.other]
 
 
 def test_erased_shares_alike_if_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     translator = small("dot")
     trace = translator.write("dog")
-    monkeypatch.setattr(faithful, "attention", lambda *_: np.array([1.0, 0.0]))
-    found = faithful.erased(translator, trace, 0)
+    case = Writing(translator, trace)
+    monkeypatch.setattr(case, "weights", lambda _: np.array([[1.0, 0.0]]))
+    found = faithful.erased(case, 0)
     assert found.most == 0 and found.other == 1
-    np.testing.assert_allclose(
-        found.rewritten.p[0], faithful.rewrite(translator, trace, 0, np.array([[0.0, 1.0]])).p[0]
-    )
-    assert found.rewritten.tv[1] == 0, "a weight that is zero"
+    np.testing.assert_allclose(found.anew.p[0], faithful.decide_anew(case, 0, np.array([[[0.0, 1.0]]])).p[0])
+    assert found.anew.tv[1] == 0, "a weight that is zero"
 
 
 def test_moved_is_weight_times_norm() -> None:
     translator = small("dot")
     trace = translator.write(SENTENCE)
-    alpha = faithful.attention(translator, trace, 0)
+    case = Writing(translator, trace)
+    alpha = case.weights(0)[0]
     norms = np.sqrt((trace.values["h_bar"] ** 2).sum(1))
-    found = faithful.moved(trace, alpha)
+    found = faithful.moved(alpha, case.values())
     np.testing.assert_allclose(found / found[0], alpha * norms / (alpha[0] * norms[0]))
     assert found.sum() == pytest.approx(1)
-    one_length = replace(trace, values={"h_bar": trace.values["h_bar"] / norms[:, None]})
-    np.testing.assert_allclose(faithful.moved(one_length, alpha), alpha)
+    np.testing.assert_allclose(faithful.moved(alpha, case.values() / norms[:, None]), alpha)
 
 
 # ---------------------------------------------------------------- agreement
 
 
 def test_agreement_is_of_ranks_whatever_the_sign() -> None:
-    alpha = np.array([0.1, 0.2, 0.3, 0.15, 0.25])  # the last is ⟨end⟩
-    end = [math.nan]
-    same = faithful.agreement(alpha, np.array([1, -5, 90, 2, *end]))
+    alpha = np.array([0.1, 0.2, 0.3, 0.15])
+    same = faithful.agreement(alpha, np.array([1.0, -5, 90, 2]))
     assert same.tau == pytest.approx(1) and same.p == pytest.approx(2 / math.factorial(4))
-    assert faithful.agreement(alpha, np.array([4, 2, 1, -3, *end])).tau == pytest.approx(-1)
-    assert math.isnan(faithful.agreement(alpha[-2:], np.array([1, *end])).tau), "one word is no ranking"
+    assert faithful.agreement(alpha, np.array([4.0, 2, 1, -3])).tau == pytest.approx(-1)
+    assert math.isnan(faithful.agreement(alpha[-1:], np.array([1.0])).tau), "one word is no ranking"
 
 
 def test_agreements_are_those_of_each_step(real: Translator) -> None:
     trace = real.write(REAL)
-    found = faithful.agreements(real, trace)
+    found = faithful.agreements(Writing(real, trace))
     for step in (0, 3, len(trace.target) - 1):
-        weights = examine(real, trace, step).weights
+        weights = examine(Writing(real, trace), step).weights
         assert found.leave_one_out[step] == pytest.approx(weights.tau_leave_one_out.tau)
         assert found.gradient[step] == pytest.approx(weights.tau_gradient.tau)
     assert found.means() == (pytest.approx(found.leave_one_out.mean()), pytest.approx(found.gradient.mean()))
@@ -289,7 +291,7 @@ def test_agreements_are_those_of_each_step(real: Translator) -> None:
 
 def test_agreements_of_one_word_have_no_mean() -> None:
     translator = small("dot")
-    assert all(math.isnan(mean) for mean in faithful.agreements(translator, translator.write("dog")).means())
+    assert all(math.isnan(mean) for mean in faithful.agreements(Writing(translator, translator.write("dog"))).means())
 
 
 # ---------------------------------------------------------------- everything together
@@ -298,7 +300,7 @@ def test_agreements_of_one_word_have_no_mean() -> None:
 @pytest.mark.parametrize("score", SCORES)
 def test_a_source_of_one_word_can_be_examined(score: str) -> None:
     translator = small(score)
-    found = examine(translator, translator.write("dog"), 0)
+    found = examine(Writing(translator, translator.write("dog")), 0)
     assert found.source == ("dog", SPECIAL[3]) and np.isfinite(found.leave_one_out[0])
     if found.weights is not None:
         assert math.isnan(found.weights.tau_leave_one_out.tau)
@@ -309,7 +311,7 @@ def test_a_source_of_one_word_can_be_examined(score: str) -> None:
 def test_without_attention_there_are_no_weights_and_the_verdict_says_so() -> None:
     translator = small("none")
     trace = translator.write(SENTENCE)
-    found = examine(translator, trace, 0)
+    found = examine(Writing(translator, trace), 0)
     assert found.weights is None and np.isfinite(found.gradient).all()
     word = int(np.nanargmax(np.abs(found.leave_one_out)))
     text = verdict(found)
@@ -317,14 +319,14 @@ def test_without_attention_there_are_no_weights_and_the_verdict_says_so() -> Non
     assert f"{abs(found.leave_one_out[word]):.2f} nats" in text
     assert ("falls" in text) == bool(found.leave_one_out[word] > 0)
     with pytest.raises(ValueError, match="no attention weights"):
-        faithful.agreements(translator, trace)
+        faithful.agreements(Writing(translator, trace))
 
 
 @pytest.mark.parametrize("step", [-1, 99])
 def test_a_step_that_is_not_there_is_a_plain_sentence(step: int) -> None:
     translator = small("dot")
-    with pytest.raises(ValueError, match=rf"There is no step {step}: this translation has the steps 0 to \d+\."):
-        examine(translator, translator.write(SENTENCE), step)
+    with pytest.raises(ValueError, match=rf"There is no step {step}: there are 0 to \d+\."):
+        examine(Writing(translator, translator.write(SENTENCE)), step)
 
 
 def test_examined_is_the_network_and_not_what_a_hand_forced(real: Translator) -> None:
@@ -335,18 +337,20 @@ def test_examined_is_the_network_and_not_what_a_hand_forced(real: Translator) ->
     by_hand = real.write(REAL, Touch(weights={step: even}, words=words))
     assert by_hand.log_p[step] != pytest.approx(plain.log_p[step])
     for one, other in zip(
-        everything(examine(real, plain, step)), everything(examine(real, by_hand, step)), strict=True
+        everything(examine(Writing(real, plain), step)),
+        everything(examine(Writing(real, by_hand), step)),
+        strict=True,
     ):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
 def test_a_forced_word_is_told_from_the_likeliest(real: Translator) -> None:
     trace = real.write(REAL, Touch(words={1: "chien"}))
-    found = examine(real, trace, 1)
-    assert found.word == found.shown == "chien" and found.weights.likeliest == "homme" and found.p < 0.01
+    found = examine(Writing(real, trace), 1)
+    assert found.decided == found.shown == "chien" and found.weights.likeliest == "homme" and found.p < 0.01
     assert found.p == pytest.approx(math.exp(trace.log_p[1]), rel=1e-4)
-    shuffles = found.weights.shuffled.rewritten
-    assert shuffles.kept.tolist() == [word == "homme" for word in shuffles.words] and shuffles.kept.any()
+    shuffles = found.weights.shuffled.anew
+    assert shuffles.kept.tolist() == [word == "homme" for word in shuffles.outcomes] and shuffles.kept.any()
     assert verdict(found).startswith("“chien” was forced or drawn, the network itself would write “homme” here. ")
 
 
@@ -357,7 +361,7 @@ def test_nothing_is_left_behind(score: str) -> None:
     trace = translator.write(SENTENCE)
     before = copy.deepcopy((network.state_dict(), dict(trace.values)))
     generators = torch.get_rng_state(), np.random.get_state()[1].copy()
-    examine(translator, trace, 1)
+    examine(Writing(translator, trace), 1)
     assert all(parameter.grad is None and parameter.requires_grad for parameter in network.parameters())
     for module in network.modules():
         hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
@@ -370,17 +374,17 @@ def test_nothing_is_left_behind(score: str) -> None:
 
 def test_eight_visitors_get_what_each_would_get_alone(real: Translator) -> None:
     sentences = [REAL, "two dogs run in the snow .", "a woman reads a book .", "the children play with a red ball ."]
-    jobs = [(real.write(sentence), step) for sentence in sentences for step in range(4)]
-    alone = [list(everything(examine(real, *job))) for job in jobs]
+    jobs = [(Writing(real, real.write(sentence)), step) for sentence in sentences for step in range(4)]
+    alone = [list(everything(examine(*job))) for job in jobs]
     with ThreadPoolExecutor(8) as visitors:
-        together = list(visitors.map(lambda job: list(everything(examine(real, *job))), jobs))
+        together = list(visitors.map(lambda job: list(everything(examine(*job))), jobs))
     for one, other in zip(alone, together, strict=True):
         for mine, theirs in zip(one, other, strict=True):
             np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-6)
 
 
 def test_captum_and_matplotlib_are_loaded_by_the_first_gradient_only() -> None:
-    command = "import sys, models.faithful; print([name for name in ('captum', 'matplotlib') if name in sys.modules])"
+    command = "import sys, models.cases; print([name for name in ('captum', 'matplotlib') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -392,17 +396,17 @@ def shuffled_so(found: Examination, kept: int, stayed: int, *, uniform: bool, er
     """The examination as if these had been its numbers; the shuffles that stayed in place are among the kept."""
     weights = found.weights
     order = np.arange(100)
-    rewritten = replace(weights.shuffled.rewritten, kept=order < kept)
-    words = list(weights.erased.rewritten.words)
+    anew = replace(weights.shuffled.anew, kept=order < kept)
+    words = list(weights.erased.anew.outcomes)
     words[weights.erased.most] = weights.likeliest if erased else "arbre"
-    erasures = weights.erased.rewritten.kept.copy()
+    erasures = weights.erased.anew.kept.copy()
     erasures[weights.erased.most] = erased
     word = weights.likeliest if uniform else "lune"
     weights = replace(
         weights,
-        shuffled=replace(weights.shuffled, rewritten=rewritten, stayed=order < stayed),
-        uniform=replace(weights.uniform, kept=np.array([uniform]), words=(word,)),
-        erased=replace(weights.erased, rewritten=replace(weights.erased.rewritten, kept=erasures, words=tuple(words))),
+        shuffled=replace(weights.shuffled, anew=anew, stayed=order < stayed),
+        uniform=replace(weights.uniform, kept=np.array([uniform]), outcomes=(word,)),
+        erased=replace(weights.erased, anew=replace(weights.erased.anew, kept=erasures, outcomes=tuple(words))),
     )
     return replace(found, weights=weights)
 
@@ -410,7 +414,7 @@ def shuffled_so(found: Examination, kept: int, stayed: int, *, uniform: bool, er
 @pytest.fixture(scope="module")
 def canape(real: Translator) -> Examination:
     trace = real.write(REAL)
-    return examine(real, trace, trace.target.index("canapé"))
+    return examine(Writing(real, trace), trace.target.index("canapé"))
 
 
 @pytest.mark.parametrize(
@@ -469,7 +473,7 @@ def test_the_verdict_prints_what_else_would_do(canape: Examination, good: int, d
 
 
 def test_of_a_copied_word_the_weights_are_the_reason(canape: Examination) -> None:
-    text = verdict(replace(with_weights(canape, likeliest="⟨unk⟩"), word="⟨unk⟩", shown="zebra"))
+    text = verdict(replace(with_weights(canape, likeliest="⟨unk⟩"), decided="⟨unk⟩", shown="zebra"))
     assert "kept “⟨unk⟩”" in text or "changed “⟨unk⟩”" in text
     assert "“zebra” is copied from the source word with the largest weight" in text and "forced" not in text
 
@@ -477,7 +481,7 @@ def test_of_a_copied_word_the_weights_are_the_reason(canape: Examination) -> Non
 def test_the_verdict_of_a_real_step_prints_its_own_numbers(canape: Examination) -> None:
     weights: Weights = canape.weights
     text = verdict(canape)
-    assert f"changed “canapé” in {(~weights.shuffled.rewritten.kept).sum()} of 100 tries" in text
-    assert f"“{weights.uniform.words[0]}”" in text
+    assert f"changed “canapé” in {(~weights.shuffled.anew.kept).sum()} of 100 tries" in text
+    assert f"“{weights.uniform.outcomes[0]}”" in text
     assert f"τ = {weights.tau_leave_one_out.tau:.2f}" in text and f"τ = {weights.tau_gradient.tau:.2f}" in text
     assert f"{weights.different.divergence:.2f} of at most 0.69" in text

@@ -150,3 +150,53 @@ def test_what_cannot_be_read_is_said(model: LanguageModel, text: str) -> None:
 def test_sampling_is_by_its_seed(model: LanguageModel) -> None:
     texts = [model.tell(TEXT, 12, Touch(sampling=1.5, seed=seed)).target for seed in (1, 1, 2)]
     assert texts[0] == texts[1] != texts[2]
+
+
+def test_a_text_read_in_one_go_is_the_text_written_word_by_word(model: LanguageModel) -> None:
+    whole = model.tell(TEXT, more=2, L=3)
+    forced = Touch(words=dict(enumerate(whole.target)))
+    by_word = model.tell("the", len(whole.source) - 1, forced, L=3)
+    assert by_word.source == whole.source and by_word.target == whole.target
+    assert np.allclose(by_word.log_p, whole.log_p, atol=1e-5)
+    assert np.allclose(by_word.weights, whole.weights, atol=1e-6)
+    assert np.allclose(by_word.scores, whole.scores, atol=1e-5, equal_nan=True)
+    assert np.allclose(by_word.values["h"], whole.values["h"], atol=1e-6)
+
+
+def test_only_what_was_looked_at_has_a_score(model: LanguageModel) -> None:
+    trace = model.tell(TEXT, more=2, L=3)
+    if model.kind != PLAIN:
+        back = np.subtract.outer(np.arange(9), np.arange(9))
+        assert (np.isfinite(trace.scores[0]) == ((back >= 1) & (back <= 3))).all()
+
+
+def test_a_word_may_be_forced_into_the_text_that_is_given(model: LanguageModel) -> None:
+    trace = model.tell(TEXT, 2, Touch(words={0: "mat"}))
+    other = model.tell(TEXT.replace("cat", "mat"), 2)
+    assert trace.source == other.source and trace.target == other.target
+    assert np.array_equal(trace.log_p, other.log_p)
+
+
+def test_a_word_forced_on_the_last_row_is_what_it_writes_on(model: LanguageModel) -> None:
+    assert model.tell(TEXT, 2, Touch(words={8: "on"})).target[8] == "on"
+    longer = model.tell(TEXT, 3, Touch(words={8: "on"}))
+    assert longer.source[9] == "on"
+
+
+def test_one_more_word_changes_none_before(model: LanguageModel) -> None:
+    drawn = Touch(sampling=1.2, seed=4)
+    short, longer = (model.tell(TEXT, more, drawn) for more in (3, 4))
+    assert longer.target[:-1] == short.target
+
+
+def test_what_was_given_is_noted_and_how_probable_it_was(model: LanguageModel) -> None:
+    trace = model.tell("the quark sat on", 2, Touch(weights={1: (1.0,), 4: (0.25,) * 4}))
+    assert trace.notes[0] == "given, and not known to the model"
+    assert trace.notes[2] == f"given, p = {math.exp(trace.log_p[2]):.6f}"
+    assert trace.notes[1].startswith("forced; given") and trace.notes[4] == "forced" and 3 not in trace.notes
+
+
+def test_double_quotes_are_read_as_the_books_have_them() -> None:
+    known = Vocabulary((*KNOWN.words, '"'))
+    model = LanguageModel(PLAIN, made(PLAIN), known, read_card("translate-perceptron"))
+    assert model.read("“the cat” ‘sat’")[0] == ['"', "the", "cat", '"', "'", "sat", "'"]

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from models import zoo
 from models.key_value import KINDS, MemoryModel
 from models.pointer import Pointer
 from models.structured import SelfAttentive
-from training import classify, headline, memory
+from training import classify, headline, memory, penalty, sentences
 
 GOOD, BAD = ["good", "fine", "lovely", "great"], ["bad", "dull", "awful", "poor"]
 ASKED = {"what": 1, "why": 0, "who": 3, "where": 4, "when": 5}
@@ -75,11 +76,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small networks, and word vectors that need no pretrained encoder."""
-    monkeypatch.setattr(
-        classify,
-        "SelfAttentive",
-        lambda words, classes, r, d: SelfAttentive(words, classes, r, d, d=16, d_a=8, d_m=8, dropout=0.1),
-    )
+    for module in (classify, penalty):
+        monkeypatch.setattr(
+            module,
+            "SelfAttentive",
+            lambda words, classes, r, d: SelfAttentive(words, classes, r, d, d=16, d_a=8, d_m=8, dropout=0.1),
+        )
     monkeypatch.setattr(
         classify, "vectors", lambda known, d: torch.randn(len(known), d, generator=torch.Generator().manual_seed(0))
     )
@@ -101,6 +103,39 @@ def test_the_classifiers_learn(folder: Path, name: str) -> None:
     snapshots = [(s.metrics["loss"], s.metrics["accuracy"]) for s in classify.train(folder, name, epochs=8)]
     assert snapshots[-1][0] < 0.6 * snapshots[0][0]
     assert snapshots[-1][1] > 95
+
+
+@pytest.mark.parametrize(("name", "task"), zoo.ONE_LOOK.items())
+def test_one_look_leaves_the_word_vectors_as_they_are(folder: Path, name: str, task: str) -> None:
+    first, *_ = classify.train(folder, name, epochs=1)
+    shipped = zoo.text_classifier(task).network.embedding.weight
+    assert torch.equal(first.state[f"model.{zoo.SHARED}"], shipped)
+    assert first.state["model.looks.W_s2"].shape[1] == 1
+
+
+def test_the_penalty_drives_the_looks_apart(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(penalty, "SEEDS", (1,))
+    monkeypatch.setattr(penalty, "TRAINED", [(name, 50 * weight) for name, weight in penalty.TRAINED])
+    with_it, without, one = penalty.report(folder)["table"]
+    assert (with_it["looks"], without["looks"], one["looks"]) == (4, 4, 1)
+    assert with_it["penalty"] > without["penalty"] == one["penalty"] == 0
+    assert with_it["redundancy"] < 0.7 * without["redundancy"] and one["redundancy"] is None
+    assert all(0 <= row["accuracy"] <= 100 and f"{row['accuracy']:.1f}" == row["accuracies"] for row in (with_it, one))
+
+
+@pytest.mark.parametrize("name", classify.NAMES)
+def test_a_classifier_is_measured_as_it_is_shipped(folder: Path, name: str) -> None:
+    found = classify.evaluate(name, folder, limit=20)
+    assert (found["name"], found["n"]) == (name, 20)
+    assert set(found["metrics"]) == {"accuracy", *(["accuracy_imdb"] if name.startswith("sentiment") else [])}
+    assert not name.startswith("sentiment") or found["metrics"]["accuracy"] > 75, "good and bad are plain words"
+
+
+def test_the_encoder_is_measured_by_the_nearest_question(folder: Path) -> None:
+    found = sentences.evaluate(folder, limit=30)
+    assert (found["name"], found["n"]) == ("heads", 30) and found["metrics"]["accuracy_nearest"] > 80
+    with pytest.raises(ValueError, match="nothing to measure"):
+        sentences.evaluate(folder, limit=0)
 
 
 def test_reviews_are_cut_to_their_end_in_strides() -> None:
@@ -148,7 +183,9 @@ def test_missing_data_are_said(tmp_path: Path, train) -> None:  # type: ignore[n
         next(train(tmp_path))
 
 
-@pytest.mark.parametrize("train", [partial(classify.train, name="question-type"), memory.train, headline.train])
+@pytest.mark.parametrize(
+    "train", [*(partial(classify.train, name=name) for name in classify.NAMES[1:3]), memory.train, headline.train]
+)
 def test_a_run_goes_on_as_if_it_had_never_stopped(folder: Path, train) -> None:  # type: ignore[no-untyped-def]
     whole = [{k: t.clone() for k, t in s.state.items()} for s in train(folder, epochs=3)][-1]
     first = next(iter(train(folder, epochs=3)))

@@ -139,8 +139,8 @@ function begin(component, selector, own) {
     event.preventDefault(); halt(self); go(self, to());
   });
   self.listen(root.querySelector(".uniform"), "click", () => {
-    const n = view(self).columns;
-    if (n) lay(self, Array(n).fill(1 / n));
+    const sees = Array.from({ length: view(self).columns }, (_, s) => ((self.canSee?.(self.step, s) ?? true) ? 1 : 0)), n = add(sees);
+    if (n) lay(self, sees.map((one) => one / n));
   });
   self.listen(root.querySelector(".restore"), "click", () => touch(self, {}, false));
   const field = root.querySelector(".force");

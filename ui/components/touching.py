@@ -29,10 +29,21 @@ class Seen:
     painted: bool = False
 
 
-def mounted(component: Any, data: bytes, of: str, touch: Touch, step: int, steps: int, sources: int, key: str) -> Seen:
+def mounted(
+    component: Any,
+    data: bytes,
+    of: str,
+    touch: Touch,
+    step: int,
+    size: tuple[int, int],
+    key: str,
+    *,
+    grows: bool = False,
+) -> Seen:
     """Draw a component that is stepped and touched; what it tells is believed as far as it fits.
 
-    Args: of: what is looked at, so that word of something else is not heeded; steps, sources: how many there are.
+    Args: of: what is looked at, so that word of something else is not heeded; step: where it begins; size: how many steps
+        there are, and things to look at; grows: the text may have been shorter.
     """
     result = component(
         key=key,
@@ -42,17 +53,18 @@ def mounted(component: Any, data: bytes, of: str, touch: Touch, step: int, steps
         on_touch_change=lambda: None,
         on_painted_change=lambda: st.session_state.update({f"{key}_painted": True}),
     )
+    steps, sources = size
     return Seen(
-        valid_step(result.step, of, steps),
-        valid_touch(result.touch, of, sources),
+        valid_step(result.step, of, steps, step),
+        valid_touch(result.touch, of, sources, grows=grows),
         bool(st.session_state.get(f"{key}_painted", False)),
     )
 
 
-def last_touch(of: str, sources: int, key: str) -> Touch:
+def last_touch(of: str, sources: int, key: str, *, grows: bool = False) -> Touch:
     """What the visitor last did to this source: known before the component is drawn again with the new decoding."""
     told = st.session_state.get(key) or {}
-    return valid_touch(told.get("touch"), of, sources)
+    return valid_touch(told.get("touch"), of, sources, grows=grows)
 
 
 def as_plain(touch: Touch) -> dict[str, Any]:
@@ -69,17 +81,20 @@ def as_plain(touch: Touch) -> dict[str, Any]:
     }
 
 
-def valid_step(value: object, of: str, steps: int) -> int:
-    """The browser's word is only its word: a step that there is, of this source; otherwise the first."""
-    step = value.get("step") if isinstance(value, Mapping) and value.get("of") == of else 0
+def valid_step(value: object, of: str, steps: int, otherwise: int = 0) -> int:
+    """The browser's word is only its word: a step that there is, of this source; `otherwise` where it should begin."""
+    step = value.get("step") if isinstance(value, Mapping) and value.get("of") == of else otherwise
     return min(max(step, 0), steps - 1) if isinstance(step, int) and not isinstance(step, bool) else 0
 
 
-def valid_touch(value: object, of: str, sources: int) -> Touch:
-    """What of it can be done to this source with so many things to look at; the rest is dropped."""
+def valid_touch(value: object, of: str, sources: int, *, grows: bool = False) -> Touch:
+    """What of it can be done to this source with so many things to look at; the rest is dropped.
+
+    Args: grows: a row may be of a time when the text was shorter: it has no weight on what came later.
+    """
     if not isinstance(value, Mapping) or value.get("of") != of:
         return Touch()
-    weights = {t: row for t, told in _by_step(value.get("weights")) if (row := _row(told, sources))}
+    weights = {t: row for t, told in _by_step(value.get("weights")) if (row := _row(told, sources, grows))}
     words = {t: word for t, word in _by_step(value.get("words")) if isinstance(word, str) and 0 < len(word) <= 60}
     forbidden = value.get("forbidden")
     banned = (
@@ -99,11 +114,12 @@ def _by_step(value: object) -> list[tuple[int, Any]]:
     return [(int(t), each) for t, each in value.items() if str(t).isdecimal() and len(str(t)) < 4]
 
 
-def _row(value: object, sources: int) -> tuple[float, ...]:
+def _row(value: object, sources: int, grows: bool) -> tuple[float, ...]:
     """A row of weights that sums to one, made exact; empty if it is none."""
-    if not isinstance(value, list | tuple) or len(value) != sources:
+    if not isinstance(value, list | tuple) or not (len(value) == sources or (grows and len(value) < sources)):
         return ()
-    row = np.array([w if isinstance(w, int | float) else np.nan for w in value], dtype=np.float64)
+    told = [w if isinstance(w, int | float) else np.nan for w in value]
+    row = np.pad(np.array(told, dtype=np.float64), (0, sources - len(told)))
     if not np.isfinite(row).all() or (row < 0).any() or abs(row.sum() - 1) > 1e-3:
         return ()
     return tuple((row / row.sum()).tolist())

@@ -8,6 +8,7 @@ import streamlit as st
 
 from figures import heads as figures
 from models import encoder, zoo
+from models.card import read_card
 from ui import cached, computation
 from ui.heads import CAUTION, Choice, Shown, numbers_caption, row_numbers
 from ui.lecture import as_it_is
@@ -131,7 +132,7 @@ def model_look(choice: Choice, _shown: Shown) -> None:
         f"{sum(part.numel() for part in model.model.parameters()):,} parameters; at most {model.longest} tokens are read here."
     )
     if not choice.reading.hub:
-        st.table(pd.DataFrame(zoo.minilm_card().rows(), columns=["", " "]).set_index(""))
+        st.table(pd.DataFrame(read_card(zoo.MINILM).rows(), columns=["", " "]).set_index(""))
 
 
 def _heat_map(

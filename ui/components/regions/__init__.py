@@ -93,11 +93,11 @@ def regions(
 
     Args: of: what was asked of which picture; step: where it begins; editable: anything can be touched; paintable: the maps, too.
     """
-    steps, sources = len((touched or untouched).target), len(untouched.source)
+    size = len((touched or untouched).target), len(untouched.source)
     with st.container(gap=None):
         _picture(key=f"{key}_picture", data=carried(shot))
         data = packed(shot, untouched, touched, touch, manner, of=of, step=step, editable=editable, paintable=paintable)
-        return mounted(_component, data, of, touch, step, steps, sources, key)
+        return mounted(_component, data, of, touch, step, size, key)
 
 
 def carried(shot: Photo) -> bytes:
