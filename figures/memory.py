@@ -23,7 +23,7 @@ def distances(curves: Mapping[str, Sequence[float]]) -> go.Figure:
             x=list(range(1, len(weights) + 1)),
             y=list(weights),
             name=name,
-            marker={"color": colour, "pattern": {"shape": pattern, "fgcolor": "white", "size": 5}},
+            marker={"color": colour, "pattern": {"shape": pattern, "bgcolor": colour, "fgcolor": "white", "size": 5}},
             hovertemplate="%{x} back: %{y:.4f}",
         )
     figure.update_xaxes(title="states back from the one that looks", dtick=1)

@@ -178,14 +178,6 @@ def language_model(kind: str) -> LanguageModel:
     return zoo.language_model(kind)
 
 
-@st.cache_resource(max_entries=128, show_spinner=False)
-def look_back(sentence: Sentence, step: int, _trace: Trace) -> tuple[Examination, Unlooked | None]:
-    """Whether the look of a step of an untouched text is to be believed, and what the step says without it."""
-    case = LookingBack(language_model(sentence.score), _trace, step, sentence.L)
-    with inference:
-        return examine(case, 0), unlooked(case)
-
-
 @st.cache_resource(max_entries=1, show_spinner=False)
 def hub_translator(name: str) -> HubTranslator:
     """A translator of a hub or in a folder. Raises `zoo.WeightsUnavailableError`."""
@@ -281,6 +273,14 @@ def case(sentence: Sentence, trace: Trace, together: bool = False) -> Case:
     if sentence.score in zoo.CLASSES:
         return Looking(text_classifier(sentence.score), trace, together)
     return Writing(writer(sentence.score), trace)
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def look_back(sentence: Sentence, step: int, _trace: Trace) -> tuple[Examination, Unlooked | None]:
+    """Whether the look of a step of an untouched text is to be believed, and what the step says without it."""
+    case = LookingBack(language_model(sentence.score), _trace, step, sentence.L)
+    with inference:
+        return examine(case, 0), unlooked(case)
 
 
 @dataclass(frozen=True)

@@ -167,13 +167,14 @@ def doubt_notes(shown: Shown, together: bool = False) -> None:
         found = cached.examination(_asked(shown), shown.sentence.beam, t, together, trace)
     if shown.trace is not trace:
         st.caption("The checks are made on the untouched text.")
-    st.markdown(f"{verdict(found)} {'' if together else _over_all_steps(shown, found)}")
-    draw_doubts(found)
+    over_all = "" if together else _over_all_steps(shown, found)
+    draw_doubts(found, f"{as_it_is(verdict(found))} {over_all}")
 
 
-def draw_doubts(found: Examination) -> None:
-    """The measures beside one another, the shuffles, and what neither says."""
+def draw_doubts(found: Examination, said: str) -> None:
+    """What was found about the weights of one decision, of whatever network: in words, as Markdown, and in figures."""
     nouns, weights = found.nouns, found.weights
+    st.markdown(said)
     rows, hidden = _drawn(found)
     if hidden:
         st.caption(
@@ -204,7 +205,7 @@ def draw_doubts(found: Examination) -> None:
         f"Weights say how the values were mixed, not why a {nouns.outcome} was chosen. A row that can be shuffled without effect "
         f"explains nothing here (Jain & Wallace 2019); that other weights give the same {nouns.outcome} does not make the learned "
         "ones arbitrary (Wiegreffe & Pinter 2019). "
-        "Only one seed was trained of each model: how the weights vary between seeds is not shown."
+        "Of each model one seed is in the app: how the weights vary between seeds is not shown."
     )
 
 

@@ -1,6 +1,5 @@
 """What every page shares that steps through what a model looked at in a picture; the link and the touch are `ui.stepping`'s."""
 
-import json
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -65,8 +64,6 @@ def stepped(asked: Asked) -> Shown | None:
             touched = stepping.of_head(cached.looked(look, picture, stepping.touch_text(how), how), head)
         except ValueError as error:
             st.warning(as_it_is(str(error)), icon=":material/edit_note:")
-    first = asked.manner.first
-    begin = first if KEY in st.session_state else stepping.step_in_link(first)
     seen = regions(
         cached.shot(picture.digest, picture.pixels),
         untouched,
@@ -74,7 +71,7 @@ def stepped(asked: Asked) -> Shown | None:
         touch,
         asked.manner,
         of=of,
-        step=begin,
+        step=stepping.first_step(of, KEY, asked.manner.first),
         paintable=not look.hub,
         key=KEY,
     )
@@ -83,8 +80,8 @@ def stepped(asked: Asked) -> Shown | None:
 
 
 def identity(look: Look) -> str:
-    """What tells the browser and the server that they speak of the same: everything that was asked."""
-    return json.dumps(vars(look), sort_keys=True, ensure_ascii=False)
+    """What tells the browser and the server that they speak of the same: model, picture and question, not the way of decoding."""
+    return " ".join((look.hub or look.model, look.digest, look.question))
 
 
 def continued(touch: Touch, untouched: Trace, look: Look) -> Touch:

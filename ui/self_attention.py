@@ -22,6 +22,9 @@ from ui.stepping import Shown
 TASKS = {"sentiment": "Sentiment of a review", "question-type": "Kind of question"}
 SEVERAL, ONE = (f"{zoo.looks(next(iter(TASKS)))} looks", "1 look, the slide’s")
 FORMS = {SEVERAL: {task: task for task in TASKS}, ONE: {task: name for name, task in zoo.ONE_LOOK.items()}}
+FORM_HELP = (
+    "Several rows of weights, W_s2 tanh(W_s1 h), as in Lin 2017; or one, vᵀtanh(W h), with the same word vectors."
+)
 THIS, ALL = "this look", "all looks together"
 MEASURED = {  # the data of each figure of a card
     "sentiment": {"accuracy": "SST-2", "accuracy_imdb": "IMDb"},
@@ -69,7 +72,7 @@ def ask() -> Sentence:
         )
     with middle:
         form = st.segmented_control(
-            "After", list(FORMS), default=SEVERAL, required=True, key="form", bind="query-params", help=accuracies(task)
+            "After", list(FORMS), default=SEVERAL, required=True, key="form", bind="query-params", help=FORM_HELP
         )
     with right:
         text = stepping.ask_text("Text", EXAMPLES[task][0], "Type a sentence in English, then press Enter")
@@ -192,7 +195,13 @@ def model_notes(shown: Shown) -> None:
     """The figures beside the published ones, what the penalty did, the card."""
     task = zoo.ONE_LOOK.get(shown.sentence.score, shown.sentence.score)
     st.markdown("**How good is it?** Accuracy in %; what is not ours is cited and was not checked again.")
-    st.dataframe(beside(task), hide_index=True)
+    st.dataframe(
+        beside(task), hide_index=True, column_config={"accuracy": st.column_config.NumberColumn(format="%.2f")}
+    )
+    st.caption(
+        f"“{ONE}” reads with the word vectors that “{SEVERAL}” has learned, and leaves them as they are: it begins where the other "
+        "ended. So the two tell how many looks are needed, not which of them learns better."
+    )
     penalty_notes()
     for form, names in FORMS.items():
         with st.expander(f"The card: {form}", icon=":material/badge:"):

@@ -110,10 +110,17 @@ def stepped(
         except ValueError as error:
             st.warning(str(error), icon=":material/edit_note:")
     drawn = {**drawn, "given": given}
-    begin = begin if "alignment" in st.session_state else step_in_link(begin)
-    seen = alignment(untouched, touched, touch, step=begin, editable=editable, **drawn)
+    step = first_step(sentence_of(untouched, given), "alignment", begin)
+    seen = alignment(untouched, touched, touch, step=step, editable=editable, **drawn)
     put_in_link(seen)
     return Shown(sentence, untouched, touched or untouched, seen, drawn) if seen.painted else None
+
+
+def first_step(of: str, key: str, begin: int) -> int:
+    """Where it begins: at the step in the address, or at `begin` if that step is of something else that was on this page before."""
+    before = st.session_state.get(f"{key}_of")
+    st.session_state[f"{key}_of"] = of
+    return begin if key in st.session_state and before != of else step_in_link(begin)
 
 
 def touch_of_text(untouched: Trace, given: int = 0) -> Touch:

@@ -54,7 +54,7 @@ def test_the_loss_is_lins(classifier: TextClassifier) -> None:
 
 def test_one_look_is_not_punished() -> None:
     torch.manual_seed(0)
-    network = SelfAttentive(len(KNOWN), 3, r=1, d_word=5, d=8, d_a=6, d_m=7).eval()
+    network = SelfAttentive(len(KNOWN), 3, r=1, d_word=5, d=8, d_a=6, d_m=7).eval().requires_grad_(False)
     read, labels = network(torch.tensor([[4, 6, 9]])), torch.tensor([1])
     assert float(redundancy(read.attention.weights)) > 0.1
     assert torch.equal(loss(read, labels, 100.0), loss(read, labels, 0.0))
@@ -62,7 +62,7 @@ def test_one_look_is_not_punished() -> None:
 
 def test_one_look_is_the_slides_formula() -> None:
     torch.manual_seed(0)
-    network = SelfAttentive(len(KNOWN), 3, r=1, d_word=5, d=8, d_a=6, d_m=7).eval()
+    network = SelfAttentive(len(KNOWN), 3, r=1, d_word=5, d=8, d_a=6, d_m=7).eval().requires_grad_(False)
     H = network.encode(torch.tensor([[4, 6, 9]]))[0]
     W_a, v_a = network.looks.W_s1.T, network.looks.W_s2[:, 0]
     e = torch.stack([v_a @ torch.tanh(W_a @ h) for h in H])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from models.words import BEGIN, END, PAD, SPECIAL, UNKNOWN, Language, Vocabulary, detokenize, tokenize
+from models.words import BEGIN, END, PAD, SPECIAL, UNKNOWN, Language, Vocabulary, detokenize, spaced, tokenize, treebank
 
 ORDINARY: list[tuple[Language, str]] = [
     ("fr", "L'homme qu'il a vu n'est pas là, aujourd'hui."),
@@ -110,3 +110,24 @@ def test_a_vocabulary_of_no_words_can_be_written(tmp_path: Path) -> None:
 def test_no_file_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="words"):
         Vocabulary.read(tmp_path / "words.txt")
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("I don't know, said Alice.", "i don't know, said alice."),
+        ('"It\'s late!" she said -- and ran (home).', '"it\'s late!" she said -- and ran (home).'),
+        ("'yes', \"no.\"", "'yes', \"no.\""),
+        ("Stop; wait: why? ...", "stop; wait: why?..."),
+    ],
+)
+def test_a_text_is_spaced_as_one_would_write_it(text: str, written: str) -> None:
+    tokens = treebank(text)
+    pieces = spaced(tokens)
+    assert "".join(pieces) == written
+    assert [piece.strip() for piece in pieces] == tokens
+
+
+def test_a_paragraph_ends_its_line_and_its_quotations() -> None:
+    pieces = spaced(['"', "yes", SPECIAL[END], '"', "no", "."])
+    assert pieces == ['"', "yes", " ¶", '\n"', "no", "."]

@@ -54,10 +54,10 @@ def test_the_list_names_what_can_be_trained_and_measured() -> None:
     )
     assert done.stdout.split() == [
         *(f"translate-{score}" for score in translate.NAMES),
-        *("headline", "caption", "sentiment", "question-type"),
+        *("headline", "caption", "sentiment", "question-type", "sentiment-one", "question-type-one"),
         *(f"memory-{kind}" for kind in key_value.KINDS),
         *(f"memory-{kind}-ptb" for kind in key_value.KINDS),
-        "imagenet",
+        *("imagenet", "heads"),
     ]
 
 

@@ -1,5 +1,6 @@
 """The alignment component's Python half: what travels to the browser, and what of the browser's word is believed."""
 
+import base64
 import json
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from models.trace import Trace
 from models.writer import Touch
-from ui.components.alignment import packed, standalone
+from ui.components.alignment import as_text, packed, sentence_of, standalone
 from ui.components.touching import as_plain, changed, valid_step, valid_touch
 
 
@@ -120,3 +121,44 @@ def test_a_touch_comes_back_as_it_went() -> None:
     assert valid_touch({**as_plain(touch), "of": "a b"}, "a b", 2) == touch
     assert valid_touch({**as_plain(touch), "of": "other"}, "a b", 2).nothing()
     assert valid_touch({"of": "a b", "temperature": 1e9}, "a b", 2).temperature == 20
+
+
+def own_text(words: int, given: int) -> Trace:
+    """A model that looks back at its own text: each word but the given ones is what the step before wrote."""
+    trace = made(words, words)
+    target = (*trace.source[1:], "next")
+    return Trace(**{**vars(trace), "target": target, "notes": dict.fromkeys(range(given - 1), "given")})
+
+
+def test_each_trace_brings_the_text_it_looks_at() -> None:
+    untouched = own_text(6, 3)
+    touched = Trace(**{**vars(untouched), "source": (*untouched.source[:4], "other", "words")})
+    head, _ = unpacked(packed(untouched, touched, Touch(words={3: "other"}), reading=True, given=3))
+    assert head["given"] == 3 and head["sentence"] == "word0 word1 word2"
+    assert [trace["source"][4] for trace in head["traces"]] == ["word4", "other"]
+    assert head["traces"][0]["text"] == ["word0", " word1", " word2", " word3", " word4", " word5", " next"]
+
+
+def test_a_text_that_is_only_read_ends_with_itself() -> None:
+    trace = made(2, 3)
+    assert as_text(trace, 0) == [" word0", " word1", " word2"]
+    assert "text" not in unpacked(packed(trace, None, Touch()))[0]["traces"][0]
+
+
+def test_a_text_that_grew_is_still_the_same_to_the_browser() -> None:
+    assert sentence_of(own_text(6, 3), 3) == sentence_of(own_text(9, 3), 3) != sentence_of(own_text(6, 3))
+    short = {"of": "a b", "weights": {"1": [1.0]}}
+    assert valid_touch(short, "a b", 3, grows=True).weights == {1: (1.0, 0.0, 0.0)}
+    assert valid_touch(short, "a b", 3).nothing()
+    assert valid_touch({"of": "a b", "weights": {"1": [0.5, 0.5, 0, 0]}}, "a b", 3, grows=True).nothing()
+
+
+def test_another_text_begins_where_it_should() -> None:
+    assert valid_step({"of": "other", "step": 3}, "a b", 5, 2) == 2
+    assert valid_step({"of": "a b", "step": 3}, "a b", 5, 2) == 3
+
+
+def test_the_exported_file_is_drawn_as_the_page_is() -> None:
+    text = standalone(own_text(6, 3), "story", reading=True, given=3, editable=True).decode()
+    head, _ = unpacked(base64.b64decode(text.split('atob("')[1].split('"')[0]))
+    assert head["given"] == 3 and head["reading"] and not head["editable"]

@@ -42,9 +42,10 @@ function strips(self) {
   root.querySelector(".strips").replaceChildren(...head.traces.map((trace, number) => {
     const label = element("span", { className: "label", textContent: head.labels[number] });
     const inView = trace === view(self);
+    const given = Math.max(0, (head.given ?? 0) - 1), first = Math.min(given, ...head.traces.flatMap((one) => one.changed)); // what was given stands below
     const words = trace.target.map((word, t) => {
       const changed = trace.changed.includes(t);
-      const made = element("span", { className: ["word", changed ? "changed" : "", trace.notes[t] ? "noted" : ""].join(" "), textContent: word, title: trace.notes[t] ?? "" });
+      const made = element("span", { className: ["word", changed ? "changed" : "", trace.notes[t] && t >= given ? "noted" : "", t < first ? "before" : ""].join(" "), textContent: word, title: trace.notes[t] ?? "" });
       made.addEventListener("click", (event) => { if (event.shiftKey) return self.pin({ number, t }); look(self, number); go(self, t); });
       return made;
     });
@@ -171,7 +172,7 @@ function receive(self, head, isNew, forget) {
   self.showHeat();
   build(self);
   if (another) requestAnimationFrame(() => reveal(self));
-  if (isNew) requestAnimationFrame(() => setTimeout(() => self.component.setStateValue("painted", true)));
+  if (isNew) requestAnimationFrame(() => setTimeout(() => { self.component.setStateValue("painted", true); reveal(self); }));
 }
 
 function end(self, parentElement) { self.stop.abort(); self.resize.disconnect(); halt(self); clearTimeout(self.timer); instances.delete(parentElement); }

@@ -26,7 +26,8 @@ EXAMPLES = (
     "The old ship sailed to the island, and the captain told the men that they would find gold there. When they came to the shore,",
     "The cat sat on the",
 )
-MOST, FURTHEST = 100, 20  # words to write on, states to look back at
+MORE, MOST = 15, 100  # words to write on
+FURTHEST = 20  # states to look back at
 WAYS = (GREEDY, SAMPLE)
 TITLES = {
     PLAIN: "plain · decides from its state",
@@ -57,7 +58,7 @@ def usual() -> str:
 
 def first_screen() -> None:
     """Compute what a first visitor sees, so that nobody waits for it."""
-    cached.trace(Sentence(EXAMPLES[0], usual(), length=20, L=L))
+    cached.trace(Sentence(EXAMPLES[0], usual(), length=MORE, L=L))
 
 
 def ask() -> Sentence:
@@ -90,7 +91,7 @@ def ask() -> Sentence:
             help=f"The models learned with L = {L}. The plain one does not look back.",
         )
     with second:
-        more = st.number_input("Words to write on", 0, MOST, 20, key="words", bind="query-params")
+        more = st.number_input("Words to write on", 0, MOST, MORE, key="words", bind="query-params")
     with third:
         way = stepping.ask_way(WAYS)
     sampling, seed = stepping.ask_sampling(way)
@@ -143,15 +144,10 @@ def about(shown: Shown) -> str:
     """How well the model foresaw what was given, what it wrote, and what was touched."""
     trace, first = shown.trace, given(shown.sentence)
     foreseen, known = perplexity_of_given(trace, first)
-    new = len(trace.target) - first + 1
+    foresight = f", perplexity {foreseen:.1f} over the {known} known words after the first" if known else ""
     said = (
-        f"{first} words were given"
-        + (
-            f", perplexity {foreseen:.1f} over the {known} that the model knows and that have a word before"
-            if known
-            else ""
-        )
-        + f"; it wrote {new - 1} (bold) and would go on with “{as_it_is(trace.target[-1])}”."
+        f"{first} words were given{foresight}; it wrote {len(trace.target) - first} (bold) and would go on with "
+        f"“{as_it_is(trace.target[-1])}”."
     )
     unknown = [word for word in trace.source[:first] if word not in model(shown.sentence).known.numbers]
     if unknown:

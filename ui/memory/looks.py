@@ -126,14 +126,16 @@ def numbers_of_step(shown: Shown) -> None:
             computation.ask_terms(table, f"scores_{t}", lambda row, column: _of_score(near, shown, row, column))
         _next_word(shown)
     with right:
-        st.markdown("**h, r = Σ α v, h* = tanh(W_r r + W_x x)**" if looked else "**h, h* = tanh(W_x x)**")
+        st.markdown(r"**h, r = Σ α v, h\* = tanh(W_r r + W_x x)**" if looked else r"**h, h\* = tanh(W_x x)**")
         columns = {
             "h": trace.values["h"][t],
             **({"r": trace.values["c"][t]} if looked else {}),
             "h*": trace.values["h_star"][t],
         }
         table = pd.DataFrame({name: pd.Series(value) for name, value in columns.items()})
-        table.insert(0, "number", [label(network, i) if i < len(columns["h"]) else str(i) for i in range(len(table))])
+        table.insert(
+            0, "number of h", [label(network, i) if i < len(columns["h"]) else str(i) for i in range(len(table))]
+        )
         computation.ask_terms(table, f"vectors_{t}", lambda i, column: _of_vector(shown, i, column))
 
 
@@ -217,10 +219,10 @@ def _beside(found: Mapping[str, Trace], first: int) -> pd.DataFrame:
         rows.append(
             {
                 "model": kind,
-                "next word": ", ".join(f"{word} {100 * p:.1f} %" for word, p in trace.candidates[first - 1][:3]),
-                "perplexity of the words given": foreseen,
-                "it goes on": "".join(spaced(trace.target[first - 1 : -1])),
                 "perplexity, test books": read_card(f"memory-{kind}").metrics["ppl"],
+                "of the words given": foreseen,
+                "next word": ", ".join(f"{word} {100 * p:.1f} %" for word, p in trace.candidates[first - 1][:3]),
+                "it goes on": "".join(spaced(trace.target[first - 1 : -1])),
             }
         )
     return pd.DataFrame(rows)
@@ -242,15 +244,14 @@ def doubts(shown: Shown) -> None:
     with st.spinner("Deciding anew with other weights and other words …"):
         found, without = cached.look_back(shown.sentence, t, trace)
     if without is None:
-        st.markdown(
+        said = (
             f"The {kind} model has no look that could be doubted. What its last {len(found.source)} words do is drawn: how far log "
             f"p of “{as_it_is(found.decided)}” falls without each, all read anew, and the gradient."
         )
     else:
-        st.markdown(
-            f"{_without_look(without, found.weights.likeliest if found.weights else '')} {as_it_is(verdict(found))}"
-        )
-    draw_doubts(found)
+        likeliest = found.weights.likeliest if found.weights else ""
+        said = f"{_without_look(without, likeliest)} {as_it_is(verdict(found))}"
+    draw_doubts(found, said)
 
 
 def _without_look(found: Unlooked, word: str) -> str:
@@ -266,12 +267,19 @@ def _without_look(found: Unlooked, word: str) -> str:
 TABLE = {
     "ppl": "perplexity, test books",
     "ppl_ptb": "perplexity, Penn Treebank",
-    "ppl_wikipedia": "Daniluk 2017, Wikipedia",
+    "ppl_wikipedia": "perplexity, Wikipedia (Daniluk 2017)",
     "parameters": "parameters",
+    "width": "numbers a part of the state",
     "words": "words read in training",
     "updates": "updates",
     "minutes": "minutes of training",
 }
+
+
+def _order(table: pd.DataFrame, name: str) -> str:
+    """The kinds from the best to the worst."""
+    ppl, name_of = table[name].dropna().sort_values(), TABLE[name][0].upper() + TABLE[name][1:]
+    return f"{name_of}: {' < '.join(f'{kind} {value:.1f}' for kind, value in ppl.items())}."
 
 
 def model_notes(_shown: Shown) -> None:
@@ -279,8 +287,9 @@ def model_notes(_shown: Shown) -> None:
     recorded = zoo.recorded("memory")
     if recorded:
         st.markdown(f"**Does looking back help?** The same budget for all; recorded by `{recorded['command']}`.")
-        table = pd.DataFrame(recorded["table"]).set_index("kind").rename(columns=TABLE)
-        st.dataframe(table.T)
+        table = pd.DataFrame(recorded["table"]).set_index("kind")
+        st.markdown(" ".join(_order(table, name) for name in ("ppl", "ppl_ptb", "ppl_wikipedia") if name in table))
+        st.dataframe(table.rename(columns=TABLE).T)
         st.caption(recorded["about"])
     for kind in kinds():
         with st.expander(TITLES[kind], icon=":material/badge:"):
