@@ -208,7 +208,9 @@ def train(
     training = [question for question in questions if question.picture % HELD_OUT]
     held_out = [question for question in questions if question.picture % HELD_OUT == 0]
     torch.manual_seed(seed)
-    model, measured = (zoo.sighted(kind(name), HOPS[name], len(words), len(answers), dropout=plan.dropout) for _ in range(2))
+    model, measured = (
+        zoo.sighted(kind(name), HOPS[name], len(words), len(answers), dropout=plan.dropout) for _ in range(2)
+    )
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=plan.decay, fused=True)
     begin, seconds = 0, 0.0
     if resume:

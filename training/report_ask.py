@@ -44,7 +44,11 @@ def report(data: Path, out: Path, limit: int | None = None) -> dict[str, Any]:
     rows = [{"system": name, "of": "daquar", **metrics(BLIND, said, truths)} for name, said in found.items()]
     for name, hops in NAMES.items():
         rows.append(
-            {"system": f"{hops} hop{'s' * (hops > 1)}", "of": kind(name), **evaluate(name, data, "test", limit)["metrics"]}
+            {
+                "system": f"{hops} hop{'s' * (hops > 1)}",
+                "of": kind(name),
+                **evaluate(name, data, "test", limit)["metrics"],
+            }
         )
     return {
         "command": "python -m training report ask --data DIR",
@@ -55,8 +59,8 @@ def report(data: Path, out: Path, limit: int | None = None) -> dict[str, Any]:
         "rows": rows,
         "published": PUBLISHED,
         "published_errors": YANG,
-        "about_errors": "Where a network should have looked is written nowhere in these data, so how many errors had the right look "
-        "cannot be measured here. These are the shares (%) that Yang 2016 report of 100 errors on COCO-QA.",
+        "about_errors": "Where a network should have looked is written nowhere in these data, so how many errors had the right "
+        "look cannot be measured here. These are the shares (%) that Yang 2016 report of 100 errors on COCO-QA.",
     }
 
 

@@ -61,14 +61,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somewhere else to ship to."""
     for name in ("weights", "words", "cards"):
         (tmp_path / "assets" / name).mkdir(parents=True)
     monkeypatch.setattr(zoo, "WEIGHTS", tmp_path / "assets" / "weights")
     monkeypatch.setattr(zoo, "WORDS", tmp_path / "assets" / "words")
     monkeypatch.setattr(card, "CARDS", tmp_path / "assets" / "cards")
-    return tmp_path / "assets"
 
 
 def trained(folder: Path, name: str, **options: int) -> ask.Snapshot:
@@ -139,7 +138,8 @@ def test_questions_are_filled_up_and_unlearnable_answers_left_out() -> None:
     assert ask.labels(groups, ("y", "x")).tolist() == [[1, ask.NONE], [0, ask.NONE]]
 
 
-def test_shipped_and_measured(folder: Path, assets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("assets")
+def test_shipped_and_measured(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = trained(folder, "ask-daquar", epochs=12)
     ask.export("ask-daquar", folder, run, 1)
     assert main(["evaluate", "ask-daquar", "--data", str(folder), "--json"]) == 0
@@ -154,7 +154,8 @@ def test_shipped_and_measured(folder: Path, assets: Path, capsys: pytest.Capture
     assert zoo.answerer("daquar").answer(x, row["question"]).candidates[-1][0][0] == row["answer"]
 
 
-def test_the_report_has_a_row_a_system(folder: Path, assets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("assets")
+def test_the_report_has_a_row_a_system(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report_ask, "NAMES", {"ask-daquar": 2})
     ask.export("ask-daquar", folder, trained(folder, "ask-daquar", epochs=12), 1)
     trained(folder, ask.BLIND, epochs=4).save(folder / "runs" / f"{ask.BLIND}.safetensors")
