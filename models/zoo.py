@@ -251,7 +251,7 @@ def reader() -> CaptchaReader:
     return CaptchaReader(network.eval().requires_grad_(False), CHARACTERS, known)
 
 
-ANSWERERS = {"daquar": 2, "daquar-1": 1, "daquar-0": 0, "shapes": 2, "shapes-1": 1}  # hops; without one it never looks
+ANSWERERS = {"daquar": 2, "daquar-1": 1, "shapes": 2, "shapes-1": 1}  # hops
 SIGHTS = {"daquar": (320, 416), "shapes": (64, 64)}  # height and width in pixels of what they see
 
 
@@ -260,7 +260,7 @@ def answerer(name: str) -> Answerer:
     known, of = read_card(f"ask-{name}"), name.split("-")[0]
     words = Vocabulary.read(WORDS / f"ask-{of}.txt")
     answers = tuple((WORDS / f"ask-{of}.answers.txt").read_text(encoding="utf-8").splitlines())
-    network = sighted(name, len(words), len(answers))
+    network = sighted(of, ANSWERERS[name], len(words), len(answers))
     network.load_state_dict(_weights(f"ask-{name}", known))
     network.eval().requires_grad_(False)
     eyes, cell = (network.grid, SMALL_CELL) if of == "shapes" else (grid(), CELL)
@@ -268,11 +268,11 @@ def answerer(name: str) -> Answerer:
     return Answerer(network.san, eyes, (height, width), (height // cell, width // cell), words, answers, known)
 
 
-def sighted(name: str, words: int, answers: int, **options: float) -> Sighted:
-    """The network of the answerer of this name, with nothing learned."""
-    small = name.split("-")[0] == "shapes"
-    san = SAN(words, answers, SMALL_CHANNELS if small else CHANNELS, ANSWERERS[name], **options)
-    return Sighted(SmallGrid() if small else nn.Identity(), san)
+def sighted(of: str, hops: int, words: int, answers: int, **options: float) -> Sighted:
+    """The network that answers about "daquar" or "shapes", with nothing learned."""
+    if of == "shapes":
+        return Sighted(SmallGrid(), SAN(words, answers, SMALL_CHANNELS, hops, **options))
+    return Sighted(nn.Identity(), SAN(words, answers, CHANNELS, hops, **options))
 
 
 def translator_card(score: str) -> Card:

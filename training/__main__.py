@@ -25,6 +25,7 @@ from typing import Any
 from models.key_value import KINDS
 from models.memory import keep_large_blocks
 from training import (
+    ask,
     captcha,
     caption,
     classify,
@@ -33,6 +34,7 @@ from training import (
     memory,
     penalty,
     report,
+    report_ask,
     report_memory,
     sentences,
     translate,
@@ -48,6 +50,7 @@ TRAININGS: dict[str, Callable[..., Iterator[Snapshot]]] = {
     **{name: partial(classify.train, name=name) for name in classify.NAMES},
     **{f"memory-{kind}": partial(memory.train, kind=kind) for kind in KINDS},
     **{f"memory-{kind}-ptb": partial(memory.train, kind=kind, corpus=memory.PTB) for kind in KINDS},
+    **{name: partial(ask.train, name=name) for name in ask.HOPS},
     "captcha": captcha.train,
 }
 EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
@@ -56,12 +59,14 @@ EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
     "caption": caption.export,
     **{name: partial(classify.export, name) for name in classify.NAMES},
     **{f"memory-{kind}": partial(memory.export, kind) for kind in KINDS},
+    **{name: partial(ask.export, name) for name in ask.NAMES},
     "captcha": captcha.export,
 }
 GROUPS = {
     "translate": list(TRANSLATORS),
     "memory": [f"memory-{kind}" for kind in KINDS],
     "memory-ptb": [f"memory-{kind}-ptb" for kind in KINDS],
+    "ask": list(ask.HOPS),
 }
 EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     "imagenet": (imagenet.evaluate, "labels"),
@@ -71,12 +76,14 @@ EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     "caption": (caption.evaluate, "test"),
     **{name: (partial(classify.evaluate, name), "test") for name in classify.NAMES},
     **{f"memory-{kind}": (partial(memory.evaluate, kind), "test") for kind in KINDS},
+    **{name: (partial(ask.evaluate, name), "test") for name in ask.NAMES},
     "captcha": (captcha.evaluate, "test"),
 }
 REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     "translate": lambda data, _out, _limit: report.report(data),
     classify.QUESTION: lambda data, _out, _limit: penalty.report(data),
     "memory": report_memory.report,
+    "ask": report_ask.report,
 }
 
 

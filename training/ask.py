@@ -32,7 +32,9 @@ from training.vectors import vectors
 from training.wups import exactly, items, wups
 
 DAQUAR, SHAPES = "daquar", "shapes"
-NAMES = {f"ask-{name}": name for name in zoo.ANSWERERS}
+NAMES = {f"ask-{name}": hops for name, hops in zoo.ANSWERERS.items()}
+BLIND = "ask-daquar-0"  # reads the question and never looks: a baseline, which does not ship
+HOPS = {**NAMES, BLIND: 0}
 KEPT = Path("runs")  # where grids are kept
 HELD_OUT = 20  # one picture in so many is not trained on
 MIRRORED = {"left": "right", "right": "left"}
@@ -206,7 +208,9 @@ def train(
     training = [question for question in questions if question.picture % HELD_OUT]
     held_out = [question for question in questions if question.picture % HELD_OUT == 0]
     torch.manual_seed(seed)
-    model, measured = (zoo.sighted(NAMES[name], len(words), len(answers), dropout=plan.dropout) for _ in range(2))
+    model, measured = (
+        zoo.sighted(kind(name), HOPS[name], len(words), len(answers), dropout=plan.dropout) for _ in range(2)
+    )
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=plan.decay, fused=True)
     begin, seconds = 0, 0.0
     if resume:
@@ -375,7 +379,7 @@ def evaluate(name: str, data: Path, split: str = "test", limit: int | None = Non
     `accuracy` is of all questions, lists among them; for photos `accuracy_single` is of those whose answer is no list, as the
     paper counts, and WUPS is of all.
     """
-    answerer = zoo.answerer(NAMES[name])
+    answerer = zoo.answerer(name.removeprefix("ask-"))
     questions, picture = asked_of(name, data, split, limit)
     found = answered(
         answerer.network, lambda number: answerer.features(picture(number)), questions, answerer.words, answerer.answers
@@ -398,7 +402,6 @@ def metrics(name: str, found: list[str], truths: list[str]) -> dict[str, float]:
     return {key: round(value, 2) for key, value in measured.items()}
 
 
-HOPS = {0: "no look", 1: "one hop", 2: "two hops"}
 ABOUT: dict[str, dict[str, Any]] = {
     DAQUAR: {
         "title": "Answers about photos",
@@ -420,19 +423,24 @@ ABOUT: dict[str, dict[str, Any]] = {
 }
 
 
+def averaged(run: Snapshot) -> dict[str, Tensor]:
+    """The weights to measure and to ship."""
+    return {key.removeprefix("average."): t for key, t in run.state.items() if key.startswith("average.")}
+
+
 def export(name: str, data: Path, run: Snapshot, seed: int) -> None:
     """Write what the app ships: the average weights in fp16, the words, the answers, and the card with what `evaluate` measures."""
     words, answers = known(asked_of(name, data, "train")[0])
     words.write(zoo.WORDS / f"ask-{kind(name)}.txt")
     (zoo.WORDS / f"ask-{kind(name)}.answers.txt").write_text("".join(f"{a}\n" for a in answers), encoding="utf-8")
-    average = {key.replace("average.", "model.", 1): t for key, t in run.state.items() if key.startswith("average.")}
+    average = {f"model.{key}": tensor for key, tensor in averaged(run).items()}
     about = ABOUT[kind(name)]
-    hops = zoo.ANSWERERS[NAMES[name]]
+    hops = "one hop" if HOPS[name] == 1 else f"{HOPS[name]} hops"
     ship(
         name,
         replace(run, state=average),
         seed,
         lambda: evaluate(name, data)["metrics"],
-        paper=f"Yang 2016: stacked attention, {HOPS[hops]}",
-        **{**about, "title": f"{about['title']}, {HOPS[hops]}"},
+        paper=f"Yang 2016: stacked attention, {hops}",
+        **{**about, "title": f"{about['title']}, {hops}"},
     )
