@@ -24,6 +24,12 @@ from models.writer import Touch, touched
 CANDIDATES = 10
 LONGEST = 40  # words of a question
 UNTOUCHED = Touch()
+ERRORS = {  # Yang 2016, section 4.6: of 100 questions of COCO-QA that its authors' network answered wrongly
+    "looked at the wrong region": 22,
+    "looked at the right region, answered wrongly": 42,
+    "the question can be answered in more ways than one": 31,
+    "the given answer is wrong": 5,
+}
 
 
 class Without(NamedTuple):

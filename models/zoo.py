@@ -268,7 +268,7 @@ def answerer(name: str) -> Answerer:
     return Answerer(network.san, eyes, (height, width), (height // cell, width // cell), words, answers, known)
 
 
-def sighted(of: str, hops: int, words: int, answers: int, **options: float) -> Sighted:
+def sighted(of: str, hops: int, words: int, answers: int, **options: Any) -> Sighted:
     """The network that answers about "daquar" or "shapes", with nothing learned."""
     if of == "shapes":
         return Sighted(SmallGrid(), SAN(words, answers, SMALL_CHANNELS, hops, **options))

@@ -12,15 +12,10 @@ from typing import Any
 import torch
 
 from models import zoo
+from models.answering import ERRORS
 from training.ask import BLIND, NAMES, Asked, answered, asked_of, averaged, evaluate, kind, known, metrics
 from training.snapshot import Snapshot
 
-YANG = {  # Yang 2016, section 4.6: of 100 questions of COCO-QA answered wrongly
-    "looked at the wrong region": 22,
-    "looked at the right region, answered wrongly": 42,
-    "the question can be answered in more ways than one": 31,
-    "the given answer is wrong": 5,
-}
 PUBLISHED = {  # Yang 2016, table 1: DAQUAR-ALL
     "SAN(1, LSTM)": {"accuracy": 28.9, "wups_0.9": 34.7, "wups_0.0": 68.5},
     "SAN(2, LSTM)": {"accuracy": 29.3, "wups_0.9": 34.9, "wups_0.0": 68.1},
@@ -58,7 +53,7 @@ def report(data: Path, out: Path, limit: int | None = None) -> dict[str, Any]:
         "training, the majority's where it was never asked. question only: the same network, which does not look.",
         "rows": rows,
         "published": PUBLISHED,
-        "published_errors": YANG,
+        "published_errors": ERRORS,
         "about_errors": "Where a network should have looked is written nowhere in these data, so how many errors had the right "
         "look cannot be measured here. These are the shares (%) that Yang 2016 report of 100 errors on COCO-QA.",
     }

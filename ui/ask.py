@@ -9,6 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from figures import ask as figures
+from models import zoo
+from models.answering import ERRORS
 from models.attention import Perceptron, attend, perceptron, softmax
 from models.card import CARDS, read_card
 from models.picture import Picture, gallery, gallery_picture
@@ -43,13 +45,6 @@ PAPERS = (
     "ṽ_I = Σ p_i v_i",
 )
 ANSWERS = 5  # in words
-# Yang 2016, section 4.5: a hundred wrong answers of SAN(2, CNN) on COCO-QA, read by its authors.
-ERRORS = {
-    "looked at the wrong region": 22,
-    "looked at the right region, wrong answer": 42,
-    "answer ambiguous, could be taken as right": 31,
-    "label clearly wrong": 5,
-}
 JUDGED = (
     "right place, right answer",
     "right place, wrong answer",
@@ -274,7 +269,7 @@ def place_notes(shown: Shown) -> None:
     """It looks at the right place and still errs: the paper's count, and the visitor's own."""
     st.markdown(
         "**Does it look right and answer wrong?** Yang 2016 read a hundred wrong answers of their own network on COCO-QA "
-        "(section 4.5): that is the paper's count, not ours. Judge this answer, and your own count stands beside it."
+        "(section 4.6): that is the paper's count, not ours. Judge this answer, and your own count stands beside it."
     )
     look, counts = shown.asked.look, st.session_state.setdefault("judged", {})
     of = (look.model, look.digest, look.question)
@@ -309,6 +304,11 @@ def model_notes(shown: Shown) -> None:
         rows.append({"": published.published_on, **published.published})
     st.markdown(f"**How good is it?** In %. {published.measured_on}.")
     st.dataframe(pd.DataFrame(rows), hide_index=True)
+    recorded = zoo.recorded("ask")
+    if recorded:
+        st.markdown(f"**Beside what knows less.** Recorded by `{recorded['command']}`.")
+        st.dataframe(pd.DataFrame(recorded["rows"]), hide_index=True)
+        st.caption(recorded["about"])
     st.table(pd.DataFrame(read_card(shown.asked.look.model).rows(), columns=["", " "]).set_index(""))
 
 
