@@ -21,6 +21,7 @@ from models.terms import (
     state_terms,
     weight_terms,
 )
+from models.trace import Trace
 from models.words import END, SPECIAL
 from models.writer import Writer
 from ui import cached, computation

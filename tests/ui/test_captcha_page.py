@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from models.draw import draw
 from models.picture import png, read_picture, whole
+from models.reader import COLUMNS, HEIGHT, ROWS, WIDTH
 from tests import untrained
 from tests.visiting import said, visit_page
 from ui import cached
@@ -31,7 +32,10 @@ def test_the_first_screen_reads_what_was_drawn_and_says_where_it_errs() -> None:
     assert "is read, with p = " in words
     assert f"Drawn was {FIRST}: wrong at 1" in words
     assert "Σα = 1.000000" in words
-    assert "squashed to 40×120 pixels (rows × columns), of which the CNN makes 5 × 30 regions" in words
+    assert (
+        f"squashed to {HEIGHT}×{WIDTH} pixels (rows × columns), of which the CNN makes {ROWS} × {COLUMNS} regions"
+        in words
+    )
     assert not app.warning and not app.error
 
 
