@@ -77,7 +77,7 @@ def manner(hops: str) -> Manner:
     return Manner(
         unit="hop",
         outcome="answer",
-        label="hops",
+        label="after each hop",
         symbol="p",
         writes=False,
         first=1 if both else 0,

@@ -89,6 +89,14 @@ def test_regions_that_are_no_grid_are_refused() -> None:
         grid(Trace(**{**vars(trace), "values": {"grid": np.array([5, 4])}}))
 
 
+def test_a_step_that_writes_nothing_is_called_by_what_would_be_decided_after_it() -> None:
+    trace = made("hop1 hop2")
+    answers = ((("red", 0.9), ("blue", 0.1)), (("blue", 0.8), ("red", 0.2)))
+    decides = Trace(**{**vars(trace), "candidates": answers})
+    head, _ = unpacked(packed(photo(pixels(), "d"), decides, None, Touch(), Manner(writes=False), of="x"))
+    assert head["traces"][0]["target"] == ["red", "blue"] and not head["writes"]
+
+
 def test_what_is_no_region_is_named_and_its_weights_travel() -> None:
     trace = made("a dog")
     summary = Trace(**{**vars(trace), "values": {"grid": np.array([2, 5])}})

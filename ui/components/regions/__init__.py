@@ -46,7 +46,7 @@ class Manner:
         outcome: what its candidates are: "word", "letter", "answer".
         label: what is written, of a single trace.
         symbol: what the weights are called.
-        writes: whether a step writes one of its candidates, so that another can be forced.
+        writes: whether a step writes one of its candidates, so that another can be forced; if not, its best stands for it.
         path: whether the glimpse path is drawn from the beginning.
         first: the step (from 0) in view at the beginning.
         beside: the step (from 0) that is kept beside the one in view from the beginning.
@@ -139,17 +139,22 @@ def packed(
         "touch": as_plain(touch),
         "traces": [
             {
-                "target": visible(trace.target),
+                "target": visible(words_of(trace, manner)),
                 "columns": trace.weights.shape[2],
                 "candidates": [[[word, round(p, 6)] for word, p in each] for each in trace.candidates],
                 "notes": {str(t): note for t, note in trace.notes.items()},
-                "changed": changed(untouched.target, trace.target),
+                "changed": changed(words_of(untouched, manner), words_of(trace, manner)),
             }
             for trace in traces
         ],
     }
     arrays = [part[0].astype("<f4").tobytes() for trace in traces for part in (trace.weights, trace.scores)]
     return pack(head, *arrays)
+
+
+def words_of(trace: Trace, manner: Manner) -> tuple[str, ...]:
+    """What stands for each step: what it wrote, or what would be decided after it."""
+    return trace.target if manner.writes else tuple(best[0][0] for best in trace.candidates)
 
 
 def grid(trace: Trace) -> tuple[int, int]:

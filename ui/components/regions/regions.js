@@ -5,7 +5,7 @@ const pictures = new Map(); // the last few, decoded, by digest
 const MOST = 4;
 const living = new Set(); // the figures on the page: they are drawn again when their picture has come
 const REST = 700; // ms without a key before what the keys painted is decoded
-const NARROW = 820, SIDE = 300, ABOVE = 425; // pixels: below, what is beside the picture comes under it; what it needs; what is above
+const NARROW = 820, SIDE = 300, BELOW = 45; // pixels: below it all is in one column; what stands beside the picture needs; what is free below
 const FINE = 12; // shades a cell's side when smooth
 
 async function carry(digest, file) {
@@ -56,8 +56,9 @@ function layout(self) {
   const { root, head } = self, whole = root.querySelector(".scene").clientWidth;
   if (!whole) return;
   const room = whole > NARROW ? whole - SIDE : whole;
+  self.above ??= Math.min(560, Math.max(330, root.querySelector(".scene").getBoundingClientRect().top)) + BELOW;
   const other = beside(self), [x, y] = head.size, stacked = other && x > 2 * y;
-  const wide = other && !stacked ? (room - 14) / 2 : room, tall = Math.min(620, Math.max(240, window.innerHeight - ABOVE)) / (stacked ? 2 : 1);
+  const wide = other && !stacked ? (room - 14) / 2 : room, tall = Math.min(620, Math.max(290, window.innerHeight - self.above)) / (stacked ? 2 : 1);
   const width = Math.floor(Math.min(wide, (tall * x) / y)), height = Math.round((width * y) / x);
   root.classList.toggle("compares", Boolean(other));
   root.classList.toggle("stacked", stacked);
