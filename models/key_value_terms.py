@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from models.key_value import PARTS, MemoryModel
-from models.terms import Terms, _counted, _terms
+from models.terms import Terms, counted, terms_of
 from models.trace import Trace
 
 NAMES = {1: "h", 2: "kv", 3: "kvp"}  # what the parts of a state are called
@@ -22,7 +22,7 @@ def score_terms(network: MemoryModel, trace: Trace, t: int, i: int) -> Terms:
     hidden = torch.tanh(k_i @ network.W_Y + k_t @ network.W_h)
     value = float(network.w @ hidden)
     names = "w", "tanh(W_Y k_i + W_h k_t)"
-    return _terms(f"score of “{trace.source[i]}”", _counted(len(hidden)), names, network.w, hidden, "", value)
+    return terms_of(f"score of “{trace.source[i]}”", counted(len(hidden)), names, network.w, hidden, "", value)
 
 
 def context_terms(network: MemoryModel, trace: Trace, t: int, j: int) -> Terms:
@@ -32,7 +32,7 @@ def context_terms(network: MemoryModel, trace: Trace, t: int, j: int) -> Terms:
     seen = [i for i in range(t) if alpha[i] > 0]
     labels = tuple(f"{i + 1} {trace.source[i]}" for i in seen)
     value = float(trace.values["c"][t, j])
-    return _terms(f"number {j} of r", labels, ("α", f"v[{j}]"), alpha[seen], v[seen], "", value)
+    return terms_of(f"number {j} of r", labels, ("α", f"v[{j}]"), alpha[seen], v[seen], "", value)
 
 
 @torch.no_grad()
@@ -48,7 +48,7 @@ def h_star_terms(network: MemoryModel, trace: Trace, t: int, j: int) -> Terms:
         labels = [*(f"r[{i}]" for i in range(len(r))), *labels]
     left, right = torch.cat([*W, network.W_x.bias[j : j + 1]]), torch.cat([*inputs, torch.ones(1)])
     value = float(trace.values["h_star"][t, j])
-    return _terms(f"number {j} of h*", (*labels, "bias"), ("W", "[r; x]"), left, right, "tanh", value)
+    return terms_of(f"number {j} of h*", (*labels, "bias"), ("W", "[r; x]"), left, right, "tanh", value)
 
 
 @torch.no_grad()
@@ -56,8 +56,8 @@ def logit_terms(network: MemoryModel, trace: Trace, t: int, word: int, name: str
     """The logit of a word: $E_w \\cdot h^*_t + b_w$."""
     inputs = torch.cat([torch.from_numpy(trace.values["h_star"][t]), torch.ones(1)])
     E = torch.cat([network.embedding.weight[word], network.b[word : word + 1]])
-    labels = (*_counted(len(inputs) - 1), "bias")
-    return _terms(f"logit of “{name}”", labels, ("E", "h*"), E, inputs, "", float(E @ inputs))
+    labels = (*counted(len(inputs) - 1), "bias")
+    return terms_of(f"logit of “{name}”", labels, ("E", "h*"), E, inputs, "", float(E @ inputs))
 
 
 @torch.no_grad()
@@ -75,7 +75,7 @@ def state_terms(network: MemoryModel, trace: Trace, words: Tensor, t: int, i: in
     cell = torch.sigmoid(keep) * c[i] + torch.sigmoid(take) * torch.tanh(new)
     left, right = torch.sigmoid(out)[None], torch.tanh(cell)[None]
     value = float(trace.values["h"][t, i])
-    return _terms(f"{label(network, i)}", ("let out",), ("o", "tanh(cell)"), left, right, "", value)
+    return terms_of(f"{label(network, i)}", ("let out",), ("o", "tanh(cell)"), left, right, "", value)
 
 
 def _key(network: MemoryModel, trace: Trace, position: int) -> Tensor:

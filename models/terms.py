@@ -63,7 +63,7 @@ def score_terms(network: Seq2Seq, trace: Trace, t: int, s: int) -> Terms:
             scale = 1 / math.sqrt(len(k)) if type(score).__name__ == "ScaledDot" else 1.0
             names, left, right = ("h", "h̄"), h * scale, k
     value = float((left * right).sum())
-    return _terms(f"score of “{trace.source[s]}”", _counted(len(left)), names, left, right, "", value)
+    return terms_of(f"score of “{trace.source[s]}”", counted(len(left)), names, left, right, "", value)
 
 
 def exp_terms(trace: Trace, t: int, s: int, allowed: Sequence[bool]) -> Terms:
@@ -105,7 +105,7 @@ def attention_vector_terms(network: Seq2Seq, trace: Trace, t: int, i: int) -> Te
     W = torch.cat([network.W_c.weight[i], network.W_c.bias[i : i + 1]])
     half = len(inputs) // 2
     labels = (*(f"c[{j}]" for j in range(half)), *(f"h[{j}]" for j in range(half)), "bias")
-    return _terms(f"number {i} of a", labels, ("W_c", "[c; h]"), W, inputs, "tanh", float(trace.values["a"][t, i]))
+    return terms_of(f"number {i} of a", labels, ("W_c", "[c; h]"), W, inputs, "tanh", float(trace.values["a"][t, i]))
 
 
 @torch.no_grad()
@@ -113,8 +113,8 @@ def logit_terms(network: Seq2Seq, trace: Trace, t: int, word: int, name: str) ->
     r"""The logit of a word: $E_w \cdot a_t + b_w$."""
     inputs = torch.cat([_row(trace, "a", t), torch.ones(1)])
     E = torch.cat([network.target_embedding.weight[word], network.b[word : word + 1]])
-    labels = (*_counted(len(inputs) - 1), "bias")
-    return _terms(f"logit of “{name}”", labels, ("E", "a"), E, inputs, "", float(E @ inputs))
+    labels = (*counted(len(inputs) - 1), "bias")
+    return terms_of(f"logit of “{name}”", labels, ("E", "a"), E, inputs, "", float(E @ inputs))
 
 
 @torch.no_grad()
@@ -131,7 +131,7 @@ def generate_terms(network: Pointer, trace: Trace, t: int) -> Terms:
         *(f"x[{i}]" for i in range(len(x_t))),
         "bias",
     )
-    return _terms("p_gen", labels, ("w_p", "[c; h; x]"), w, inputs, "sigmoid", float(trace.values["p_gen"][t]))
+    return terms_of("p_gen", labels, ("w_p", "[c; h; x]"), w, inputs, "sigmoid", float(trace.values["p_gen"][t]))
 
 
 @torch.no_grad()
@@ -161,7 +161,7 @@ def state_terms(network: Seq2Seq, trace: Trace, t: int, i: int) -> Terms:
     r, z = (torch.sigmoid(from_x[gate] + from_h[gate])[i] for gate in (0, 1))
     n = torch.tanh(from_x[2][i] + r * from_h[2][i])
     left, right = torch.stack([1 - z, z]), torch.stack([n, before[i]])
-    return _terms(
+    return terms_of(
         f"number {i} of h", ("new", "kept"), ("gate", "value"), left, right, "", float(trace.values["h"][t, i])
     )
 
@@ -170,11 +170,11 @@ def _row(trace: Trace, name: str, number: int) -> Tensor:
     return torch.from_numpy(trace.values[name][number])
 
 
-def _counted(count: int) -> tuple[str, ...]:
+def counted(count: int) -> tuple[str, ...]:
     return tuple(str(i) for i in range(count))
 
 
-def _terms(
+def terms_of(
     title: str, labels: tuple[str, ...], names: tuple[str, str], left: Tensor, right: Tensor, finish: str, value: float
 ) -> Terms:
     return Terms(title, labels, names[0], left.numpy(), names[1], right.numpy(), finish, value)

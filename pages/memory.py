@@ -3,7 +3,6 @@
 import streamlit as st
 
 import ui.memory as words
-from models import zoo
 from ui import cached, lecture, stepping
 from ui.cached import Sentence
 from ui.looks import closer
@@ -14,15 +13,8 @@ from ui.stepping import Shown
 
 def choose() -> Sentence | None:
     """The beginning of a story, the model, how far it looks back and how it goes on; None, with a word, if nothing can be read."""
-    lecture.words_for_bad_link({**words.LINK, "look": lambda name: name in looks.LOOKS})
-    sentence = words.ask()
-    try:
-        with st.spinner("Reading and writing …"):
-            cached.trace(sentence)
-    except (ValueError, zoo.WeightsUnavailableError) as error:
-        st.warning(str(error), icon=":material/edit_note:")
-        return None
-    return sentence
+    good = {**words.LINK, "look": lambda name: name in looks.LOOKS}
+    return stepping.asked(words.ask, good, "Reading and writing …")
 
 
 def figure(sentence: Sentence) -> Shown | None:

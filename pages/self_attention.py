@@ -3,7 +3,6 @@
 import streamlit as st
 
 import ui.self_attention as words
-from models import zoo
 from ui import cached, lecture, stepping
 from ui.cached import Sentence
 from ui.looks import closer
@@ -13,15 +12,8 @@ from ui.stepping import Shown
 
 def choose() -> Sentence | None:
     """The task and the text; None, with a word, if there is nothing to decide on."""
-    lecture.words_for_bad_link({**words.LINK, "look": lambda name: name in words.LOOKS})
-    sentence = words.ask()
-    try:
-        with st.spinner("Reading …"):
-            cached.trace(sentence)
-    except (ValueError, zoo.WeightsUnavailableError) as error:
-        st.warning(str(error), icon=":material/edit_note:")
-        return None
-    return sentence
+    good = {**words.LINK, "look": lambda name: name in words.LOOKS}
+    return stepping.asked(words.ask, good, "Reading …")
 
 
 def figure(sentence: Sentence) -> Shown | None:

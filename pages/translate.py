@@ -3,7 +3,6 @@
 import streamlit as st
 
 import ui.translate as words
-from models import zoo
 from ui import cached, lecture, stepping
 from ui.cached import Sentence
 from ui.looks import closer
@@ -14,15 +13,8 @@ from ui.translate import looks
 
 def choose() -> Sentence | None:
     """The sentence, the model and the way of decoding; None, with a word, if there is nothing to translate."""
-    lecture.words_for_bad_link({**words.LINK, "look": lambda name: name in looks.LOOKS})
-    sentence = words.ask()
-    try:
-        with st.spinner("Translating …"):
-            cached.trace(sentence)
-    except (ValueError, zoo.WeightsUnavailableError) as error:
-        st.warning(str(error), icon=":material/edit_note:")
-        return None
-    return sentence
+    good = {**words.LINK, "look": lambda name: name in looks.LOOKS}
+    return stepping.asked(words.ask, good, "Translating …")
 
 
 def figure(sentence: Sentence) -> Shown | None:

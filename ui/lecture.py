@@ -5,7 +5,7 @@ state. In presenter mode the type is large and everything but title, controls an
 """
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -149,7 +149,7 @@ def as_it_is(text: str) -> str:
     return "".join(f"\\{letter}" if letter in r"\`*_{}[]()<>#+-.!|~$:^&" else letter for letter in text)
 
 
-def words_for_bad_link(good: dict[str, Callable[[str], bool]]) -> None:
+def words_for_bad_link(good: Mapping[str, Callable[[str], bool]]) -> None:
     """Say which values of the link cannot be shown; the controls fall back by themselves. The words stay until closed.
 
     Args: good: for each parameter of the page, whether a value of it can be shown.

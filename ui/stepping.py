@@ -1,7 +1,7 @@
 """What every page shares that steps through a trace: where the visitor is, what was touched, and the link that keeps both."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +10,11 @@ import streamlit as st
 
 from models.trace import Trace
 from models.writer import Touch
+from models.zoo import WeightsUnavailableError
 from ui import cached, computation, take_home
 from ui.cached import Sentence
 from ui.components.alignment import Seen, alignment, as_plain, last_touch, sentence_of, valid_touch
-from ui.lecture import Download, Numbers, as_it_is
+from ui.lecture import Download, Numbers, as_it_is, words_for_bad_link
 
 GREEDY, BEAM, SAMPLE = "Greedy", "Beam of 5", "Sample"
 WAYS = [GREEDY, BEAM, SAMPLE]
@@ -35,6 +36,22 @@ class Shown:
     trace: Trace
     seen: Seen
     drawn: Mapping[str, Any] = field(default_factory=dict)
+
+
+def asked(ask: Callable[[], Sentence], good: Mapping[str, Callable[[str], bool]], doing: str) -> Sentence | None:
+    """What the controls of a page ask for, its trace computed; None, with a word, if there is nothing that can be read.
+
+    Args: ask: draws the controls; good: see `lecture.words_for_bad_link`; doing: what is said meanwhile.
+    """
+    words_for_bad_link(good)
+    sentence = ask()
+    try:
+        with st.spinner(doing):
+            cached.trace(sentence)
+    except (ValueError, WeightsUnavailableError) as error:
+        st.warning(str(error), icon=":material/edit_note:")
+        return None
+    return sentence
 
 
 def ask_text(label: str, first: str, placeholder: str) -> str:
