@@ -64,6 +64,19 @@ def ask_text(label: str, first: str, placeholder: str) -> str:
     return text
 
 
+def ask_number(label: str, low: int, high: int, first: int, key: str) -> int:
+    """A whole number that a button may change, too: its place in the link is kept here, since that of a bound widget then lags."""
+    if key not in st.session_state:
+        told = st.query_params.get(key, "")
+        st.session_state[key] = int(told) if told.isdecimal() and low <= int(told) <= high else first
+    number = int(st.number_input(label, low, high, key=key))
+    if number == first:
+        st.query_params.pop(key, None)
+    elif st.query_params.get(key) != str(number):
+        st.query_params[key] = str(number)
+    return number
+
+
 def offer(examples: tuple[str, ...]) -> None:
     """Examples to pick from, below the field."""
     st.pills("Examples", examples, key="example", on_change=_pick, format_func=_short, label_visibility="collapsed")

@@ -10,7 +10,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 def open_page(page: Page, server: str, query: str = "") -> tuple[Locator, Locator]:
     page.goto(f"{server}/heads?{query}")
-    grid, large = page.locator(".heads"), page.locator(".alignment")
+    grid = page.locator(".heads")
+    large = page.locator(".alignment").first  # what it replaces may stand below it for a moment
     expect(grid).to_be_visible()
     expect(page.get_by_text("Look closer")).to_be_visible()
     settle(page)

@@ -91,11 +91,11 @@ def ask() -> Sentence:
             help=f"The models learned with L = {L}. The plain one does not look back.",
         )
     with second:
-        more = st.number_input("Words to write on", 0, MOST, MORE, key="words", bind="query-params")
+        more = stepping.ask_number("Words to write on", 0, MOST, MORE, "words")
     with third:
         way = stepping.ask_way(WAYS)
     sampling, seed = stepping.ask_sampling(way)
-    return Sentence(text, kind, sampling=sampling, seed=seed, length=int(more), L=L_asked)
+    return Sentence(text, kind, sampling=sampling, seed=seed, length=more, L=L_asked)
 
 
 def model(sentence: Sentence) -> LanguageModel:
