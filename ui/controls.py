@@ -1,5 +1,6 @@
 """The widgets that pages share: network, picture, class. Each is in the link; what comes from a browser is checked again."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -36,12 +37,12 @@ def network() -> str:
     return name
 
 
-def source() -> str:
-    """Where the picture comes from, one of `SOURCES`."""
+def source(sources: Sequence[str] = SOURCES, key: str = "source") -> str:
+    """Where the picture comes from, one of `sources`."""
     chosen = st.segmented_control(
-        "Picture from", SOURCES, default=SOURCES[0], required=True, key="source", bind="query-params"
+        "Picture from", sources, default=sources[0], required=True, key=key, bind="query-params"
     )
-    return chosen or SOURCES[0]
+    return chosen or sources[0]
 
 
 def picture(source: str) -> Picture | None:
