@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from models import zoo
@@ -26,6 +25,7 @@ from models.grid import squash
 from models.picture import read_picture, whole
 from models.san import SAN
 from models.words import PAD, UNKNOWN, Vocabulary
+from training.kept import kept
 from training.shipping import ship
 from training.snapshot import Snapshot, restore, state_of
 from training.vectors import vectors
@@ -35,7 +35,6 @@ DAQUAR, SHAPES = "daquar", "shapes"
 NAMES = {f"ask-{name}": hops for name, hops in zoo.ANSWERERS.items()}
 BLIND = "ask-daquar-0"  # reads the question and never looks: a baseline, which does not ship
 HOPS = {**NAMES, BLIND: 0}
-KEPT = Path("runs")  # where grids are kept
 HELD_OUT = 20  # one picture in so many is not trained on
 MIRRORED = {"left": "right", "right": "left"}
 UNSEEN = 0.05  # of the words are hidden while training, so that an unknown word is nothing new
@@ -128,23 +127,19 @@ def photo(data: Path, name: str) -> Float[Tensor, "1 3 height width"]:
     return whole(read_picture(path.read_bytes(), path.name))
 
 
-@torch.no_grad()
 def grids(data: Path, names: Sequence[str]) -> Tensor:
-    """(2, photos, regions, channels) in fp16: as they are and mirrored. Computed only if those that are kept are of others."""
+    """(2, photos, regions, channels) in fp16: as they are and mirrored."""
+    return kept("daquar-grids", [*zoo.SIGHTS[DAQUAR], *names], lambda: _grids(data, names))
+
+
+@torch.no_grad()
+def _grids(data: Path, names: Sequence[str]) -> Tensor:
     size = zoo.SIGHTS[DAQUAR]
-    path, about = KEPT / "daquar-grids.safetensors", json.dumps([size, list(names)])
-    described = path.with_suffix(".json")
-    if path.exists() and described.exists() and described.read_text(encoding="utf-8") == about:
-        return load_file(path)["grids"]
     grid, seen = zoo.grid(), list[Tensor]()
     for start in range(0, len(names), AT_ONCE):
         x = torch.cat([squash(photo(data, name), *size) for name in names[start : start + AT_ONCE]])
         seen.append(torch.stack([grid(x).half(), grid(x.flip(-1)).half()]))
-    found = torch.cat(seen, dim=1)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({"grids": found}, path)
-    described.write_text(about, encoding="utf-8")
-    return found
+    return torch.cat(seen, dim=1)
 
 
 def drawings(split: str, limit: int | None) -> Album:

@@ -1,7 +1,8 @@
 """Train the captioner: a photo in, a sentence out, every word with the regions it looked at. The CNN stays as it is.
 
 Wants `DIR/flickr8k/captions.tsv.gz` (columns split, file, caption; five a photo) and `DIR/flickr8k/images/FILE`, squashed to
-224 × 224. Every photo goes through the CNN once before the training, and its mirror image too.
+224 × 224. Every photo goes through the CNN once before the training, and its mirror image too. The first epochs learn the words
+of the captions; the last ones learn from captions of their own (`training.self_critical`).
 """
 
 import time
@@ -20,15 +21,18 @@ from models.captioning import LONGEST, SIZE
 from models.decoder import search
 from models.grid import Grid, squash
 from models.words import BEGIN, END, PAD, Vocabulary, unpunctuated
+from training import self_critical
 from training.data import lines
+from training.kept import kept
 from training.shipping import ship
 from training.snapshot import Snapshot, restore, state_of
 
-EPOCHS = 10
+TAUGHT, EPOCHS = 10, 18  # epochs that learn word by word, and all
 PHOTOS = 32  # a batch, with all their captions
 AT_LEAST = 5  # times that a word must occur to be known
 CUT = 24  # words of a caption that is trained on; longer ones are cut
 PEAK, WARM_UP = 1.5e-3, 200
+CRITICAL = 1e-4  # the learning rate of the last epochs, falling
 SMOOTHING = 0.1
 LAMBDA = 0.1  # of the doubly stochastic term
 LOOKED_AT = 32  # photos that go through the CNN at once
@@ -73,9 +77,14 @@ def pixels(files: Sequence[Path]) -> Tensor:
     return torch.cat(made)
 
 
-@torch.no_grad()
 def features(grid: Grid, given: list[Photo], mirrored: bool = False, fast: bool = False) -> Tensor:
-    """What the CNN makes of each photo, (photos, regions, D) in fp16; `fast` computes in bfloat16."""
+    """What the CNN makes of each photo, (photos, regions, D) in fp16, once; `fast` computes in bfloat16."""
+    of = [SIZE, mirrored, fast, [photo.file.name for photo in given]]
+    return kept("caption-grids", of, lambda: _features(grid, given, mirrored, fast))
+
+
+@torch.no_grad()
+def _features(grid: Grid, given: list[Photo], mirrored: bool, fast: bool) -> Tensor:
     made = []
     with torch.autocast("cpu", torch.bfloat16, enabled=fast):
         for start in range(0, len(given), LOOKED_AT):
@@ -95,7 +104,7 @@ def train(
     limit: int | None = None,
     resume: Snapshot | None = None,
 ) -> Iterator[Snapshot]:
-    """Train the captioner; a snapshot an epoch with the loss (nats a word) and the BLEU of greedy captions of held-out photos.
+    """Train the captioner; a snapshot an epoch with the loss (nats a word) or the reward, and BLEU and CIDEr of greedy captions.
 
     Args:
         limit: only so many photos of each split (to try it out).
@@ -113,6 +122,7 @@ def train(
     seen = features(grid, held_out)
     torch.manual_seed(seed)
     model = Captioner(len(known))
+    reward = self_critical.Cider([[known.encode(caption) for caption in photo.captions] for photo in training])
     optimizer = torch.optim.Adam(model.parameters(), betas=(0.9, 0.98), fused=True)
     begin, seconds = 0, 0.0
     if resume:
@@ -123,12 +133,28 @@ def train(
         started, losses = time.perf_counter(), []
         order = torch.randperm(len(training)).split(PHOTOS)
         for number, chosen in enumerate(order):
-            done = epoch + number / len(order)
-            rate = PEAK * min((done * len(order) + 1) / WARM_UP, 1 - done / epochs)
-            losses.append(update(model, optimizer, batch(training, views, known, chosen), rate))
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(epoch + number / len(order), epochs, len(order))
+            if epoch < TAUGHT:
+                losses.append(update(model, optimizer, batch(training, views, known, chosen)))
+            else:
+                x = views[torch.randint(2, chosen.shape), chosen].float()
+                losses.append(self_critical.update(model, optimizer, x, chosen.tolist(), reward, LAMBDA))
         seconds += time.perf_counter() - started
-        metrics = {"loss": sum(losses) / len(losses), **measure(written(model, seen, known), held_out)}
+        captions = written(model, seen, known)
+        metrics = {
+            "loss" if epoch < TAUGHT else "reward": sum(losses) / len(losses),
+            **measure(captions, held_out),
+            "cider": cider(captions, held_out),
+        }
         yield Snapshot(epoch + 1, epochs, seconds, metrics, state_of(model, optimizer), run)
+
+
+def learning_rate(done: float, epochs: int, updates: int) -> float:
+    """Up to `PEAK` and down to zero in a straight line; then from `CRITICAL` down to zero. `done` epochs of `updates` each."""
+    if done < TAUGHT:
+        return PEAK * min((done * updates + 1) / WARM_UP, 1 - done / min(TAUGHT, epochs))
+    return CRITICAL * (epochs - done) / (epochs - TAUGHT)
 
 
 def batch(training: list[Photo], views: Tensor, known: Vocabulary, chosen: Tensor) -> Batch:
@@ -145,10 +171,8 @@ def batch(training: list[Photo], views: Tensor, known: Vocabulary, chosen: Tenso
     return Batch(views[mirrored, chosen], torch.tensor([picture for picture, _ in rows]), words)
 
 
-def update(model: Captioner, optimizer: torch.optim.Optimizer, made: Batch, rate: float) -> float:
+def update(model: Captioner, optimizer: torch.optim.Optimizer, made: Batch) -> float:
     """One step of Adam. Returns the cross-entropy, nats a word."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
     surprise, spread = losses(model.train(), made)
     optimizer.zero_grad()
     (surprise + LAMBDA * spread).backward()

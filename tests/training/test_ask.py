@@ -54,7 +54,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(zoo, "grid", Colours)
     monkeypatch.setattr(zoo, "SAN", partial(SAN, d_word=12, d=16, d_a=8))
     monkeypatch.setattr(ask, "HELD_OUT", 4)
-    monkeypatch.setattr(ask, "KEPT", tmp_path / "runs")
     monkeypatch.setattr(ask, "vectors", lambda known, d: torch.randn(len(known), d))
     quick = {"rate": 0.01, "dropout": 0.1, "warm_up": 5, "average": 0.9, "decay": 0.0}
     monkeypatch.setattr(ask, "PLANS", {name: ask.replace(plan, **quick) for name, plan in ask.PLANS.items()})
