@@ -28,6 +28,7 @@ DRAW = "Draw"
 SOURCES = [DRAW, "Upload", "Camera"]
 FIRST, FIRST_SEED = "K7PXW2", 1
 LONGEST_SEED = 9999
+WIDEST = 20  # characters that can be typed
 MANNER = Manner(unit="letter", outcome="letter", label="letters", path=True)
 PAPERS = (
     "the query, h_t",
@@ -80,19 +81,16 @@ def ask() -> Asked | None:
 
 
 def _drawn() -> Drawn:
-    st.session_state.setdefault("drawn", FIRST)
-    st.session_state.setdefault("seed", FIRST_SEED)
     first, second, third, fourth, other = st.columns([1.3, 1, 1, 0.9, 0.9], vertical_alignment="bottom")
-    letters = first.text_input("Text", key="drawn", bind="query-params", max_chars=20)
+    letters = controls.text("Text", FIRST, "drawn", WIDEST, place=first, max_chars=WIDEST)
     dots = second.slider("Dots", 0, MOST_DOTS, DOTS, key="dots", bind="query-params")
     curves = third.slider("Curves", 0, MOST_CURVES, CURVES, key="curves", bind="query-params")
-    seed = fourth.number_input(
-        "Seed", 0, LONGEST_SEED, key="seed", bind="query-params", help="Of fonts, turns, colours and noise"
-    )
+    help_ = "Of fonts, turns, colours and noise"
+    seed = controls.number("Seed", 0, LONGEST_SEED, FIRST_SEED, "seed", place=fourth, help=help_)
     other.button("Another", icon=":material/casino:", on_click=_another, help="Another text, drawn in another way")
     text = drawable(letters)
-    picture = cached.captcha(text, int(seed), dots, curves)
-    return Drawn(Look(NAME, picture.digest), picture, MANNER, text, int(seed), curves)
+    picture = cached.captcha(text, seed, dots, curves)
+    return Drawn(Look(NAME, picture.digest), picture, MANNER, text, seed, curves)
 
 
 def _another() -> None:

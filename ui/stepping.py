@@ -11,7 +11,7 @@ import streamlit as st
 from models.trace import Trace
 from models.writer import Touch
 from models.zoo import WeightsUnavailableError
-from ui import cached, computation, take_home
+from ui import cached, computation, controls, take_home
 from ui.cached import Sentence
 from ui.components.alignment import alignment, sentence_of
 from ui.components.touching import Seen, as_plain, last_touch, valid_touch
@@ -57,25 +57,7 @@ def asked(ask: Callable[[], Sentence], good: Mapping[str, Callable[[str], bool]]
 
 def ask_text(label: str, first: str, placeholder: str) -> str:
     """The text typed, or the example picked: picking writes it into the field."""
-    if TEXT not in st.session_state:
-        st.session_state[TEXT] = st.query_params.get(TEXT, first)[:WIDEST]
-    text = st.text_input(label, key=TEXT, placeholder=placeholder)
-    if st.query_params.get(TEXT) != text[:WIDEST]:
-        st.query_params[TEXT] = text[:WIDEST]
-    return text
-
-
-def ask_number(label: str, low: int, high: int, first: int, key: str) -> int:
-    """A whole number that a button may change, too: its place in the link is kept here, since that of a bound widget then lags."""
-    if key not in st.session_state:
-        told = st.query_params.get(key, "")
-        st.session_state[key] = int(told) if told.isdecimal() and low <= int(told) <= high else first
-    number = int(st.number_input(label, low, high, key=key))
-    if number == first:
-        st.query_params.pop(key, None)
-    elif st.query_params.get(key) != str(number):
-        st.query_params[key] = str(number)
-    return number
+    return controls.text(label, first, TEXT, WIDEST, placeholder=placeholder)
 
 
 def offer(examples: tuple[str, ...]) -> None:

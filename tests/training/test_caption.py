@@ -94,9 +94,7 @@ def test_it_learns_to_describe_what_was_drawn(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_stopped_and_resumed_is_as_never_stopped(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stopped_and_resumed_is_as_never_stopped(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caption, "TAUGHT", 3)  # so that one epoch learns from its own captions
     whole = copies(caption.train(folder, epochs=4))
     for stopped in islice(caption.train(folder, epochs=4), 2):
