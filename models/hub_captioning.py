@@ -161,7 +161,7 @@ def _captioner(model: Any, tokenizer: Any, folder: Path, name: str) -> HubCaptio
     rules = _rules(model)
     start, ends = rules.pop("decoder_start_token_id"), rules["eos_token_id"]
     decoder.generation_config = GenerationConfig(**rules, use_cache=True)
-    size, mean, std = _processing(folder, name)
+    size, mean, std = processing(folder, name)
     unready = HubCaptioner(
         name=name,
         model=decoder,
@@ -183,7 +183,7 @@ def _captioner(model: Any, tokenizer: Any, folder: Path, name: str) -> HubCaptio
         raise WeightsUnavailableError(f"{name} cannot read pictures of the size that its files name.") from error
     given = {"input_ids": torch.full((1, 3), start), "encoder_hidden_states": features}
     told = hub.tells_scores(decoder, name, given, (3, features.shape[1]))
-    return replace(unready, told=told, grid=_grid(features.shape[1], size, name))
+    return replace(unready, told=told, grid=patches(features.shape[1], size, name))
 
 
 def _rules(model: Any) -> dict[str, Any]:
@@ -205,7 +205,7 @@ def _rules(model: Any) -> dict[str, Any]:
     return {**rules, "decoder_start_token_id": next((number for number in begins if number is not None), 0)}
 
 
-def _processing(folder: Path, name: str) -> tuple[tuple[int, int], Tensor, Tensor]:
+def processing(folder: Path, name: str) -> tuple[tuple[int, int], Tensor, Tensor]:
     """Height and width of what the encoder sees, and how its pixels are normalised."""
     from transformers import AutoImageProcessor
 
@@ -228,7 +228,7 @@ def _processing(folder: Path, name: str) -> tuple[tuple[int, int], Tensor, Tenso
     return (height, width), mean, std
 
 
-def _grid(states: int, size: tuple[int, int], name: str) -> tuple[int, int]:
+def patches(states: int, size: tuple[int, int], name: str) -> tuple[int, int]:
     """Rows and columns of the patches, up to two states being none of them (the summary, and a distillation's)."""
     for patches in range(states, max(states - 3, 0), -1):
         rows = round((patches * size[0] / size[1]) ** 0.5)

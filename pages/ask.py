@@ -19,12 +19,12 @@ def choose() -> Question | None:
         return None
     try:
         with st.spinner("Looking …"):
-            cached.looked(asked.look, asked.picture)
+            trace = cached.looked(asked.look, asked.picture)
     except (ValueError, zoo.WeightsUnavailableError) as error:
         st.warning(lecture.as_it_is(str(error)), icon=":material/edit_note:")
         return None
     words.remember(asked)
-    return asked
+    return words.settled(asked, trace)
 
 
 def figure(asked: Question) -> Shown | None:

@@ -19,13 +19,15 @@ from models.shapes import drawing, drawings
 from models.trace import Trace
 from ui import cached, computation, controls, regions, stepping
 from ui.cached import Look
-from ui.components.regions import Manner
+from ui.components.regions import Manner, grid
 from ui.computation import exact
 from ui.lecture import as_it_is
 from ui.regions import Asked, Shown
 
-PHOTOS, SHAPES = "daquar", "shapes"
-KINDS = {PHOTOS: "Photos of rooms", SHAPES: "Drawn shapes"}
+PHOTOS, SHAPES, HUB = "daquar", "shapes", "hub"
+KINDS = {PHOTOS: "Photos of rooms", SHAPES: "Drawn shapes", HUB: "from a hub or a folder"}
+HUB_FIRST = "dandelin/vilt-b32-finetuned-vqa"
+HUB_HELP = "ViLT and BLIP of transformers, trained to answer, as safetensors. Fetched when first asked for."
 HOPS = {"2": "", "1": "-1"}  # what a model's name ends in
 EXAMPLES = {
     PHOTOS: (
@@ -37,6 +39,7 @@ EXAMPLES = {
     ),
     SHAPES: ("What color is the shape?", "What shape is in the image?", "Is there a red shape?", "Is there a circle?"),
 }
+EXAMPLES[HUB] = EXAMPLES[PHOTOS]
 PAPERS = (
     "the question so far, u^{k−1}",
     "the regions, v_I",
@@ -66,6 +69,9 @@ class Question(Asked):
     truths: dict[str, str]
 
 
+LAYERS = Manner(unit="layer", outcome="answer", label="after each layer", symbol="α", writes=False)
+
+
 def shipped(kind: str) -> list[str]:
     """The hops for which there are weights, the most first."""
     return [hops for hops, end in HOPS.items() if (CARDS / f"ask-{kind}{end}.json").exists()]
@@ -85,6 +91,13 @@ def manner(hops: str) -> Manner:
     )
 
 
+def settled(asked: Question, trace: Trace) -> Question:
+    """A network of a hub has as many layers as it has; the last, which decides, is shown first."""
+    if not asked.look.hub:
+        return asked
+    return replace(asked, manner=replace(asked.manner, first=len(trace.target) - 1))
+
+
 def first_screen() -> None:
     """Compute what a first visitor sees, so that nobody waits for it."""
     picture = gallery_picture(next(iter(gallery())))
@@ -94,14 +107,16 @@ def first_screen() -> None:
 
 def ask() -> Question | None:
     """The controls: model, picture, question. None, with a word, without a picture."""
-    kinds = [kind for kind in KINDS if shipped(kind)]
+    kinds = [kind for kind in KINDS if kind == HUB or shipped(kind)]
     first, second, third, fourth = st.columns([1.1, 0.5, 1.2, 1.5])
     with first:
         kind = st.selectbox(
             "Asked about", kinds, format_func=KINDS.__getitem__, key="about", bind="query-params", on_change=_forget
         )
-    with second:
-        hops = st.selectbox("Hops", shipped(kind), key="hops", bind="query-params", help="How often it looks")
+    hops = ""
+    if kind != HUB:
+        with second:
+            hops = st.selectbox("Hops", shipped(kind), key="hops", bind="query-params", help="How often it looks")
     with third:
         source = controls.source()
     with fourth:
@@ -111,12 +126,17 @@ def ask() -> Question | None:
             truths = drawings()[title].answers
         else:
             picture, truths = controls.picture(source), {}
+    hub = ""
+    if kind == HUB:
+        label = "Name on the hub, or a folder on the server"
+        hub = st.text_input(label, HUB_FIRST, key="hub", bind="query-params", help=HUB_HELP)
     examples = (*truths,)[:6] or EXAMPLES[kind]
     question = stepping.ask_text("Question", examples[0], "Type a question in English, then press Enter")
     stepping.offer(examples)
     if picture is None:
         return None
-    return Question(Look(f"ask-{kind}{HOPS[hops]}", picture.digest, question), picture, manner(hops), truths)
+    look = Look(f"ask-{kind}{HOPS.get(hops, '')}", picture.digest, question, hub)
+    return Question(look, picture, LAYERS if hub else manner(hops), truths)
 
 
 def _forget() -> None:
@@ -127,11 +147,16 @@ def _forget() -> None:
 
 def remember(asked: Question) -> None:
     """Keep the question in the list of those asked of this picture."""
-    of = (asked.look.model, asked.look.digest)
+    of = asked_of(asked.look)
     kept = st.session_state.setdefault("questions", {})
     questions = kept.setdefault(of, [])
     if asked.look.question not in questions:
         questions.append(asked.look.question)
+
+
+def asked_of(look: Look) -> tuple[str, str]:
+    """The model and the picture of a question."""
+    return look.hub or look.model, look.digest
 
 
 def kind_of(look: Look) -> str:
@@ -156,8 +181,8 @@ def about(shown: Shown) -> str:
         said += f" The package says {truth}: {'right' if truth == best else 'wrong'}."
     if len(trace.target) > 1:
         before, chance = trace.candidates[0][0]
-        said += f" After the first hop it would have said {as_it_is(before)}, p = {chance:.4f}."
-    unknown = cached.answerer(asked.look.model).unknown(asked.look.question)
+        said += f" After the first {asked.manner.unit} it would have said {as_it_is(before)}, p = {chance:.4f}."
+    unknown = () if asked.look.hub else cached.answerer(asked.look.model).unknown(asked.look.question)
     if unknown:
         said += f" Not known to the model, and all one word to it: {as_it_is(', '.join(unknown))}."
     if shown.trace is not shown.untouched:
@@ -168,9 +193,9 @@ def about(shown: Shown) -> str:
 
 def fitted(asked: Asked) -> str:
     """What the network sees of the picture."""
-    model = cached.answerer(asked.look.model)
-    (height, width), (rows, columns) = model.size, model.cells
-    said = f"squashed to {width}×{height} pixels, of which the CNN makes {rows} × {columns} regions"
+    height, width = (cached.hub_answerer(asked.look.hub) if asked.look.hub else cached.answerer(asked.look.model)).size
+    rows, columns = grid(cached.looked(asked.look, asked.picture))
+    said = f"squashed to {width}×{height} pixels, of which the network makes {rows} × {columns} regions"
     return regions.fitted(asked.picture, said)
 
 
@@ -230,7 +255,7 @@ def many_questions(shown: Shown) -> None:
     """All that was asked of this picture, and the examples, each answered; the CNN has looked once."""
     asked = shown.asked
     assert isinstance(asked, Question)
-    kept = st.session_state.get("questions", {}).get((asked.look.model, asked.look.digest), [])
+    kept = st.session_state.get("questions", {}).get(asked_of(asked.look), [])
     examples = asked.truths or EXAMPLES[kind_of(asked.look)]
     rows = []
     for question in dict.fromkeys([*kept, *examples]):
@@ -272,7 +297,7 @@ def place_notes(shown: Shown) -> None:
         "(section 4.6): that is the paper's count, not ours. Judge this answer, and your own count stands beside it."
     )
     look, counts = shown.asked.look, st.session_state.setdefault("judged", {})
-    of = (look.model, look.digest, look.question)
+    of = (*asked_of(look), look.question)
     chosen = st.radio(
         "This answer", JUDGED, index=JUDGED.index(counts[of]) if of in counts else None, key=f"judge_{hash(of)}"
     )
@@ -315,9 +340,9 @@ def model_notes(shown: Shown) -> None:
 LOOKS: dict[str, Callable[[Shown], None]] = {
     "Its words": words_notes,
     "Several questions": many_questions,
-    "This hop": of_hop,
+    "This hop": regions.ours(of_hop),
     "Right place?": place_notes,
-    "The model": model_notes,
+    "The model": regions.ours(model_notes),
 }
 
 

@@ -32,7 +32,7 @@ from attacks.axis import (
     refine,
 )
 from attacks.perturbation import Perturbation
-from models import encoder, hub, hub_captioning, zoo
+from models import encoder, hub, hub_answering, hub_captioning, zoo
 from models.answering import Answerer, Without
 from models.captioning import PictureWriter
 from models.cases import Looking, Writing
@@ -42,6 +42,7 @@ from models.draw import MOST_DOTS, draw, drawable
 from models.encoder import Encoder
 from models.faithful import Case, Examination, agreements, examine
 from models.hub import HubTranslator
+from models.hub_answering import HubAnswerer
 from models.hub_captioning import HubCaptioner
 from models.language_model import LanguageModel
 from models.looking_back import LookingBack, Unlooked, unlooked
@@ -349,19 +350,30 @@ def hub_captioner(name: str) -> HubCaptioner:
     return hub_captioning.load(name)
 
 
+@st.cache_resource(max_entries=1, show_spinner=False)
+def hub_answerer(name: str) -> HubAnswerer:
+    """An answerer of a hub or in a folder. Raises `zoo.WeightsUnavailableError`."""
+    return hub_answering.load(name)
+
+
 @st.cache_resource(max_entries=64, show_spinner=False)
 def features(model: str, hub: str, digest: str, _picture: Picture) -> Tensor:  # noqa: ARG001 (a key)
     """What the CNN (or the encoder) of a model makes of a picture: computed once, whatever is then asked."""
-    eyes = hub_captioner(hub) if hub else seer(model)
+    eyes = of_hub(model, hub) if hub else seer(model)
     with inference, torch.no_grad():
         return eyes.features(whole(_picture))
+
+
+def of_hub(model: str, hub: str) -> HubCaptioner | HubAnswerer:
+    """The network of a hub that does what `model` does."""
+    return hub_captioner(hub) if model == "caption" else hub_answerer(hub)
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def looked(look: Look, _picture: Picture, touch: str = "{}", _touch: Touch = Touch()) -> Trace:  # noqa: ARG001, B008
     """What a model sees in a picture, touched by `_touch`, which `touch` tells apart. Raises ValueError, in plain words."""
     seen = features(eyes_of(look.model), look.hub, look.digest, _picture)
-    model = hub_captioner(look.hub) if look.hub else seer(look.model)
+    model = of_hub(look.model, look.hub) if look.hub else seer(look.model)
     how = replace(_touch, sampling=look.sampling, seed=look.seed)
     with inference:
         match model:
@@ -371,7 +383,7 @@ def looked(look: Look, _picture: Picture, touch: str = "{}", _touch: Touch = Tou
                 return model.write_from(seen, how, look.beam)
             case CaptchaReader():
                 return model.read_from(seen, how)
-            case Answerer():
+            case Answerer() | HubAnswerer():
                 return model.answer_from(seen, look.question, how)
 
 
@@ -390,7 +402,8 @@ def answerer(model: str) -> Answerer:
 @st.cache_resource(max_entries=128, show_spinner=False)
 def without_words(look: Look, _picture: Picture) -> Without:
     """What each word of a question does for its answer."""
-    model, seen = answerer(look.model), features(eyes_of(look.model), "", look.digest, _picture)
+    model = hub_answerer(look.hub) if look.hub else answerer(look.model)
+    seen = features(eyes_of(look.model), look.hub, look.digest, _picture)
     with inference:
         return model.without_words_from(seen, look.question)
 

@@ -94,20 +94,6 @@ def fitted(asked: Asked) -> str:
     return regions.fitted(asked.picture, said)
 
 
-def ours(look: Callable[[Shown], None]) -> Callable[[Shown], None]:
-    """A closer look that needs our own captioner's insides."""
-
-    def looked(shown: Shown) -> None:
-        if shown.asked.look.hub:
-            st.info(
-                "A model of a hub gives its weights and probabilities, not the gate, the states and the tree; choose ours."
-            )
-        else:
-            look(shown)
-
-    return looked
-
-
 def of_step(shown: Shown) -> None:
     """The computation of the word in view, each table from the one before it; a click on a cell shows its products."""
     trace, t = shown.trace, shown.seen.step
@@ -179,10 +165,10 @@ def model_notes(_shown: Shown) -> None:
 
 
 LOOKS: dict[str, Callable[[Shown], None]] = {
-    "All words": ours(all_words),
-    "This word": ours(of_step),
-    "Beam tree": ours(beam_notes),
-    "The model": ours(model_notes),
+    "All words": regions.ours(all_words),
+    "This word": regions.ours(of_step),
+    "Beam tree": regions.ours(beam_notes),
+    "The model": regions.ours(model_notes),
 }
 
 

@@ -1,5 +1,6 @@
 """What every page shares that steps through what a model looked at in a picture; the link and the touch are `ui.stepping`'s."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -142,6 +143,18 @@ class Roles:
     what: tuple[str, str, str, str, str]
     vectors: pd.DataFrame
     title: str
+
+
+def ours(look: Callable[[Shown], None]) -> Callable[[Shown], None]:
+    """A closer look that needs the insides of a network of ours."""
+
+    def looked(shown: Shown) -> None:
+        if shown.asked.look.hub:
+            st.info("A network of a hub gives its weights and probabilities, not what is computed within; choose ours.")
+        else:
+            look(shown)
+
+    return looked
 
 
 def show_step(shown: Shown, roles: Roles) -> None:

@@ -336,9 +336,9 @@ def test_the_grid_of_any_encoder() -> None:
         (577, (384, 384), (24, 24)),
         (1200, (640, 480), (40, 30)),
     ):
-        assert hub_captioning._grid(states, size, "x") == grid
+        assert hub_captioning.patches(states, size, "x") == grid
     with pytest.raises(WeightsUnavailableError, match="are no grid"):
-        hub_captioning._grid(60, (224, 224), "x")
+        hub_captioning.patches(60, (224, 224), "x")
 
 
 def test_heads_can_be_averaged(captioner: HubCaptioner) -> None:

@@ -1,6 +1,7 @@
 """The page "Ask" in process: photos and drawings, every look, several questions, and what cannot be read."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,10 @@ from streamlit.testing.v1 import AppTest
 from models.picture import gallery_picture, whole
 from models.shapes import MANY, drawing, drawings
 from tests import untrained
+from tests.models import test_hub_answering as hub_networks
 from tests.visiting import said, visit_page
 from ui import cached
-from ui.ask import EXAMPLES, KINDS, LOOKS, PHOTOS, SHAPES
+from ui.ask import EXAMPLES, HUB, KINDS, LOOKS, PHOTOS, SHAPES
 from ui.cached import Look
 
 pytestmark = pytest.mark.usefixtures("strangers")
@@ -31,15 +33,34 @@ def test_the_first_screen_answers_beginning_at_the_second_hop() -> None:
     words = said(app)
     assert "After the first hop it would have said " in words
     assert "Step 2, “hop 2”. Σα = 1.000000" in words
-    assert "squashed to 416×320 pixels, of which the CNN makes 10 × 13 regions" in words
+    assert "squashed to 416×320 pixels, of which the network makes 10 × 13 regions" in words
     assert not app.warning and not app.error
 
 
 @pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [PHOTOS, SHAPES])
 def test_every_look_is_drawn(kind: str, look: str) -> None:
     app = visit(look=look, about=KINDS[kind])
     assert not app.warning and not app.error
+
+
+@pytest.mark.parametrize("family", hub_networks.FAMILIES)
+def test_a_network_of_a_folder_answers_layer_by_layer(family: str, tmp_path: Path) -> None:
+    folder = hub_networks.make(family, tmp_path / family)
+    query = {"about": KINDS[HUB], "hub": str(folder), "text": hub_networks.QUESTION}
+    for look in LOOKS:
+        app = visit(**query, look=look)
+        assert not app.warning and not app.error
+        words = said(app)
+        assert "After the first layer it would have said " in words and "Step 3, “layer 3”. Σα = 1.000000" in words
+        assert "squashed to 32×32 pixels, of which the network makes 4 × 4 regions" in words
+        assert ("choose ours" in words) == (look in ("This hop", "The model"))
+    assert "head" in [box.key for box in app.selectbox]
+
+
+def test_a_network_that_is_not_there_is_said() -> None:
+    app = visit(about=KINDS[HUB], hub="/no/such/folder")
+    assert "neither a name of a model nor a folder" in said(app) and not app.exception
 
 
 def test_one_hop_has_one_map() -> None:
