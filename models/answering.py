@@ -51,7 +51,7 @@ class Without(NamedTuple):
 
 
 class Sighted(nn.Module):
-    """What learns, and is shipped, together: the network, and the CNN if it is not one that was learned before (`nn.Identity`)."""
+    """What learns, and is shipped, together: the network, and the CNN if it was not learned before (otherwise `Even`)."""
 
     def __init__(self, grid: nn.Module, san: SAN):
         super().__init__()

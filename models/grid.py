@@ -4,6 +4,8 @@ The CNN is EfficientNet-Lite0, frozen; its last convolution leaves a vector of 1
 regions of a picture of 224 × 224. Everything is differentiable torch code, so an attack gets the gradient at the pixels.
 """
 
+import math
+
 import torch
 from jaxtyping import Float
 from timm.models import EfficientNet
@@ -33,6 +35,13 @@ class Grid(nn.Module):
         assert isinstance(network, EfficientNet)
         features = network.forward_features(normal.contiguous(memory_format=torch.channels_last))
         return features.flatten(2).mT
+
+
+class Even(nn.Module):
+    r"""$\sqrt{20}\, f_i / \lVert f_i \rVert$: regions that differ in direction alone, so that a bright one counts no more."""
+
+    def forward(self, f_I: Float[Tensor, "batch regions channels"]) -> Float[Tensor, "batch regions channels"]:
+        return nn.functional.normalize(f_I, dim=-1) * math.sqrt(20)
 
 
 class SmallGrid(nn.Module):

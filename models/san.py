@@ -36,6 +36,15 @@ class Answered(NamedTuple):
     logits: tuple[Float[Tensor, "batch questions answers"], ...]
 
 
+class Dropout(NamedTuple):
+    """The shares that are dropped while training: of the words, of the CNN's regions, of $v_I$ and $v_Q$, of what decides."""
+
+    words: float = 0.0
+    f_I: float = 0.0
+    v: float = 0.0
+    u: float = 0.0
+
+
 class SAN(nn.Module):
     r"""The network of Yang 2016, section 3, with the LSTM as the reader of questions.
 
@@ -46,7 +55,7 @@ class SAN(nn.Module):
         d_word: numbers a word.
         d: numbers of a region and of a question.
         d_a: hidden numbers of a look.
-        dropout: the share dropped of the words, and of $u$ before it decides, while training.
+        dropout: what is dropped while training.
     """
 
     def __init__(
@@ -58,7 +67,7 @@ class SAN(nn.Module):
         d_word: int = 200,
         d: int = 256,
         d_a: int = 128,
-        dropout: float = 0.5,
+        dropout: Dropout = Dropout(),  # noqa: B008 - it cannot be changed
     ):
         super().__init__()
         self.embedding = nn.Embedding(words, d_word)
@@ -66,36 +75,36 @@ class SAN(nn.Module):
         self.W_I = nn.Linear(channels, d)
         self.scores = nn.ModuleList(Perceptron(d, d, d_a) for _ in range(hops))
         self.W_u = nn.Linear(d, answers)
-        self.dropout = nn.Dropout(dropout)
+        self.drop = nn.ModuleDict({name: nn.Dropout(share) for name, share in dropout._asdict().items()})
         nn.init.normal_(self.embedding.weight, std=0.1)
 
     def regions(self, f_I: Float[Tensor, "batch regions channels"]) -> Float[Tensor, "batch regions d"]:
-        r"""$v_I = \tanh(W_I f_I + b_I)$: the regions in the space of the questions. Yang 2016, eq. 2."""
-        return torch.tanh(self.W_I(f_I))
+        r"""$v_I = \tanh(W_I f_I + b_I)$: the regions in the space of the questions. Yang 2016, section 3.1."""
+        return self.drop["v"](torch.tanh(self.W_I(self.drop["f_I"](f_I))))
 
     def question(self, words: Int[Tensor, "batch questions words"]) -> Float[Tensor, "batch questions d"]:
-        r"""$v_Q = h_T$: the LSTM's state after a question's last word. Yang 2016, eqs. 3 to 8.
+        r"""$v_Q = h_T$: the LSTM's state after a question's last word. Yang 2016, section 3.2.1.
 
         A question that is shorter than the others is followed by `PAD`; one without a word (there are fewer questions about this
         picture than about another) is a row of zeros.
         """
         asked = (words != PAD).any(-1)
         rows = words[asked]
-        h, _ = self.lstm(self.dropout(self.embedding(rows)))
-        h_T = h[torch.arange(len(rows)), (rows != PAD).sum(-1) - 1]
+        h, _ = self.lstm(self.drop["words"](self.embedding(rows)))
+        h_T = self.drop["v"](h[torch.arange(len(rows)), (rows != PAD).sum(-1) - 1])
         return h_T.new_zeros(*words.shape[:2], h_T.shape[-1]).masked_scatter(asked.unsqueeze(-1), h_T)
 
     def look(self, hop: int, u: Float[Tensor, "batch questions d"], v_I: Float[Tensor, "batch regions d"]) -> Attention:
         r"""$h_A = \tanh(W_{I,A} v_I \oplus W_{Q,A} u)$, $p_I = \text{softmax}(w_P^\top h_A)$, $\tilde v_I = \sum_i p_i v_i$.
 
-        Yang 2016, eqs. 15 to 17, without the bias $b_A$: Bahdanau's perceptron, the query being the question, and keys and values
+        Yang 2016, section 3.3, without the bias $b_A$: Bahdanau's perceptron, the query being the question, and keys and values
         the regions.
         """
         return attend(u, v_I, v_I, self.scores[hop])
 
     def decide(self, u: Float[Tensor, "batch questions d"]) -> Float[Tensor, "batch questions answers"]:
-        r"""$W_u u + b_u$: how well each answer fits; $p_\text{ans}$ is the softmax of it. Yang 2016, eq. 18."""
-        return self.W_u(self.dropout(u))
+        r"""$W_u u + b_u$: how well each answer fits; $p_\text{ans}$ is the softmax of it. Yang 2016, section 3.3."""
+        return self.W_u(self.drop["u"](u))
 
     def ask(
         self,
@@ -103,7 +112,7 @@ class SAN(nn.Module):
         v_Q: Float[Tensor, "batch questions d"],
         hand: Hand = lambda look, _regions, _hop: look,
     ) -> Answered:
-        r"""$u^0 = v_Q$, $u^k = \tilde v_I^k + u^{k-1}$. Yang 2016, eqs. 15 to 18.
+        r"""$u^0 = v_Q$, $u^k = \tilde v_I^k + u^{k-1}$. Yang 2016, section 3.3.
 
         The answer after an earlier hop is what the same last layer makes of that hop's $u$. A `hand` may change every look.
         """

@@ -29,7 +29,7 @@ from models.card import CARDS, Card, read_card
 from models.classification import TextClassifier
 from models.classifier import Classifier, ready
 from models.draw import CHARACTERS
-from models.grid import CELL, CHANNELS, SMALL_CELL, SMALL_CHANNELS, Grid, SmallGrid
+from models.grid import CELL, CHANNELS, SMALL_CELL, SMALL_CHANNELS, Even, Grid, SmallGrid
 from models.key_value import KINDS, MemoryModel
 from models.language_model import LanguageModel
 from models.pointer import HeadlineWriter, Pointer
@@ -263,7 +263,7 @@ def answerer(name: str) -> Answerer:
     network = sighted(of, ANSWERERS[name], len(words), len(answers))
     network.load_state_dict(_weights(f"ask-{name}", known))
     network.eval().requires_grad_(False)
-    eyes, cell = (network.grid, SMALL_CELL) if of == "shapes" else (grid(), CELL)
+    eyes, cell = (network.grid, SMALL_CELL) if of == "shapes" else (nn.Sequential(grid(), network.grid), CELL)
     height, width = SIGHTS[of]
     return Answerer(network.san, eyes, (height, width), (height // cell, width // cell), words, answers, known)
 
@@ -272,7 +272,7 @@ def sighted(of: str, hops: int, words: int, answers: int, **options: Any) -> Sig
     """The network that answers about "daquar" or "shapes", with nothing learned."""
     if of == "shapes":
         return Sighted(SmallGrid(), SAN(words, answers, SMALL_CHANNELS, hops, **options))
-    return Sighted(nn.Identity(), SAN(words, answers, CHANNELS, hops, **options))
+    return Sighted(Even(), SAN(words, answers, CHANNELS, hops, **options))
 
 
 def translator_card(score: str) -> Card:

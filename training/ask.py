@@ -17,14 +17,15 @@ from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
+from timm.models import EfficientNet
 from torch import Tensor, nn
 
 from models import zoo
 from models.answering import Sighted, spoken
 from models.grid import squash
 from models.picture import read_picture, whole
-from models.san import SAN
-from models.words import PAD, UNKNOWN, Vocabulary
+from models.san import SAN, Dropout
+from models.words import PAD, SPECIAL, UNKNOWN, Vocabulary
 from training.kept import kept
 from training.shipping import ship
 from training.snapshot import Snapshot, restore, state_of
@@ -37,6 +38,7 @@ BLIND = "ask-daquar-0"  # reads the question and never looks: a baseline, which 
 HOPS = {**NAMES, BLIND: 0}
 HELD_OUT = 20  # one picture in so many is not trained on
 MIRRORED = {"left": "right", "right": "left"}
+BEGIN = 0.3  # the standard deviation of W_I f_I + b_I in the beginning, where it is named
 UNSEEN = 0.05  # of the words are hidden while training, so that an unknown word is nothing new
 AT_ONCE = 8  # photos that the CNN sees at once
 NONE = -100  # no answer is to be learned here
@@ -69,7 +71,8 @@ class Plan:
         epochs, batch: a batch is so many pictures with all their questions.
         rate: rises in `warm_up` updates, then falls to zero in a straight line.
         decay: of the weights, a step (times the rate).
-        dropout: of the words and of $u$.
+        dropout: what is dropped.
+        named: whether words, answers and the CNN's classes begin as vectors of one space (`begin_named`).
         early: the share of the loss for the answer after an earlier hop.
         average: how slowly the weights that are shipped follow those that learn.
     """
@@ -78,15 +81,25 @@ class Plan:
     batch: int
     rate: float
     decay: float
-    dropout: float
+    dropout: Dropout
     early: float
     average: float
+    named: bool = False
     warm_up: int = 50
 
 
 PLANS = {
-    DAQUAR: Plan(epochs=12, batch=12, rate=2e-3, decay=1e-4, dropout=0.5, early=0.3, average=0.99),
-    SHAPES: Plan(epochs=40, batch=32, rate=2e-3, decay=0.0, dropout=0.1, early=0.3, average=0.99),
+    DAQUAR: Plan(
+        epochs=12,
+        batch=12,
+        rate=2e-3,
+        decay=0.3,
+        dropout=Dropout(words=0.3, f_I=0.5, v=0.3, u=0.5),
+        early=0.0,
+        average=0.99,
+        named=True,
+    ),
+    SHAPES: Plan(epochs=40, batch=32, rate=2e-3, decay=0.0, dropout=Dropout(words=0.1, u=0.1), early=0.3, average=0.99),
 }
 
 
@@ -206,11 +219,13 @@ def train(
     model, measured = (
         zoo.sighted(kind(name), HOPS[name], len(words), len(answers), dropout=plan.dropout) for _ in range(2)
     )
-    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=plan.decay, fused=True)
+    optimizer = torch.optim.AdamW(decayed(model, plan.decay), betas=(0.9, 0.99), fused=True)
     begin, seconds = 0, 0.0
     if resume:
         restore(model, optimizer, resume.state)
         begin, seconds = resume.step, resume.seconds
+    elif plan.named:
+        begin_named(model, views, words, answers)
     else:
         model.san.embedding.weight.data = vectors(words, model.san.embedding.embedding_dim)
     state = resume.state if resume else {f"average.{key}": t for key, t in model.state_dict().items()}
@@ -232,6 +247,42 @@ def train(
         }
         state = {**state_of(model, optimizer), **{f"average.{key}": t for key, t in average.items()}}
         yield Snapshot(epoch + 1, epochs, seconds, figures, state, run)
+
+
+def decayed(model: nn.Module, decay: float) -> list[dict[str, Any]]:
+    """The parameters for an optimizer: matrices decay, biases do not."""
+    matrices, others = (
+        [parameter for parameter in model.parameters() if (parameter.dim() > 1) == flat] for flat in (True, False)
+    )
+    return [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+
+
+@torch.no_grad()
+def begin_named(model: Sighted, views: Tensor, words: Vocabulary, answers: Sequence[str]) -> None:
+    r"""Begin with what names mean: words and answers as their vectors, regions as the mean vector of what the CNN takes them for.
+
+    The CNN's own last layer says how much a region looks like each of ImageNet's classes, a row of $W$ a class; with the vectors of
+    the classes' names as rows of $N$, $W_I = N^\top (W - \bar W)$, scaled. All names share one space (`training.vectors`).
+    """
+    san, classes = model.san, [name.split(" (")[0] for name in zoo.imagenet_categories()]
+    spoken_of = [
+        name.replace("_", " ").replace("-", " ") for name in (*words.words[len(SPECIAL) :], *answers, *classes)
+    ]
+    names = tuple(dict.fromkeys(spoken_of))
+    row = {name: number for number, name in enumerate(names)}
+    known = vectors(Vocabulary((*SPECIAL, *names)), san.W_I.out_features)[len(SPECIAL) :]
+    of_words, of_answers, of_classes = known[[row[name] for name in spoken_of]].split(
+        [len(words) - len(SPECIAL), len(answers), len(classes)]
+    )
+    san.embedding.weight.data[len(SPECIAL) :] = of_words[:, : san.embedding.embedding_dim]
+    san.embedding.weight.data[: len(SPECIAL)] = 0
+    san.W_u.weight.data = nn.functional.normalize(of_answers)
+    network = zoo.load(zoo.EMBEDDED).network
+    assert isinstance(network, EfficientNet) and isinstance(network.classifier, nn.Linear)
+    W = network.classifier.weight
+    W_I = of_classes.T @ (W - W.mean(0))
+    seen = regions(model, views[0, :: max(1, len(views[0]) // 100)]).flatten(0, 1) @ W_I.T
+    san.W_I.weight.data, san.W_I.bias.data = BEGIN * W_I / seen.std(), -BEGIN * seen.mean(0) / seen.std()
 
 
 def batches(questions: Sequence[Asked], size: int) -> list[list[list[Asked]]]:

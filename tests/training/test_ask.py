@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from models import card, zoo
-from models.san import SAN
-from models.words import PAD, UNKNOWN
+from models.san import SAN, Dropout
+from models.words import PAD, SPECIAL, UNKNOWN, Vocabulary
 from training import ask, report_ask
 from training.__main__ import main
 
@@ -55,7 +55,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(zoo, "SAN", partial(SAN, d_word=12, d=16, d_a=8))
     monkeypatch.setattr(ask, "HELD_OUT", 4)
     monkeypatch.setattr(ask, "vectors", lambda known, d: torch.randn(len(known), d))
-    quick = {"rate": 0.01, "dropout": 0.1, "warm_up": 5, "average": 0.9, "decay": 0.0}
+    quick = {
+        "rate": 0.01,
+        "dropout": Dropout(words=0.1, u=0.1),
+        "warm_up": 5,
+        "average": 0.9,
+        "decay": 0.0,
+        "named": False,
+    }
     monkeypatch.setattr(ask, "PLANS", {name: ask.replace(plan, **quick) for name, plan in ask.PLANS.items()})
     return tmp_path
 
@@ -130,6 +137,31 @@ def test_a_mirrored_photo_has_its_left_on_the_right(folder: Path) -> None:
         assert int(batch.words[picture, 0, 2]) in {right if is_mirrored else left, UNKNOWN}
         turned += is_mirrored
     assert 10 < turned < 30
+
+
+def test_a_network_begins_with_what_names_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A region that the CNN takes for a lamp says “lamp” more than any other answer; a word and the answer of its name are alike."""
+    given: list[Vocabulary] = []
+
+    def vectors(known: Vocabulary, d: int) -> Tensor:
+        given.append(known)
+        return nn.functional.normalize(torch.randn(len(known), d, generator=torch.Generator().manual_seed(1)))
+
+    monkeypatch.setattr(ask, "vectors", vectors)
+    classes = [name.split(" (")[0] for name in zoo.imagenet_categories()]
+    answers = ("table_lamp", "desk", "pillow", "refrigerator", "blue")
+    words = Vocabulary((*SPECIAL, "desk", "what"))
+    model = zoo.sighted("daquar", 2, len(words), len(answers))
+    W = zoo.load(zoo.EMBEDDED).network.classifier.weight
+    seen = torch.stack([W[classes.index(name)] for name in ("table lamp", "desk", "pillow", "refrigerator")])
+    ask.begin_named(model, torch.rand(2, 50, 4, 1280), words, answers)
+    v_I = model.san.regions(model.grid(seen[None]))[0]
+    assert (v_I @ model.san.W_u.weight.T).argmax(-1).tolist() == [0, 1, 2, 3]
+    desk = model.san.embedding.weight[len(SPECIAL)]
+    assert torch.allclose(
+        nn.functional.normalize(model.san.W_u.weight[1, : len(desk)], dim=0), nn.functional.normalize(desk, dim=0)
+    )
+    assert len(set(given[0].words)) == len(given[0].words), "a name that is word, answer and class has one vector"
 
 
 def test_questions_are_filled_up_and_unlearnable_answers_left_out() -> None:
