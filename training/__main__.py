@@ -35,6 +35,7 @@ from training import (
     penalty,
     report,
     report_ask,
+    report_caption,
     report_memory,
     sentences,
     translate,
@@ -84,6 +85,7 @@ REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     classify.QUESTION: lambda data, _out, _limit: penalty.report(data),
     "memory": report_memory.report,
     "ask": report_ask.report,
+    "caption": report_caption.report,
 }
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 import torch
 
 from figures import caption as figures
+from models import zoo
 from models.attention import attend, softmax
 from models.captioner import Captioner, doubly_stochastic
 from models.captioning import SIZE
@@ -161,6 +162,11 @@ def model_notes(_shown: Shown) -> None:
         ),
         hide_index=True,
     )
+    recorded = zoo.recorded(NAME)
+    if recorded:
+        st.markdown(f"**Why this grid?** Recorded by `{recorded['command']}`; mean average precision in %.")
+        st.dataframe(pd.DataFrame(recorded["rows"]), hide_index=True)
+        st.caption(recorded["about"])
     st.table(pd.DataFrame(card.rows(), columns=["", " "]).set_index(""))
 
 

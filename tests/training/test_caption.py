@@ -20,7 +20,7 @@ from models.card import read_card
 from models.classifier import Classifier
 from models.grid import Grid
 from models.words import BEGIN, END, PAD, Vocabulary, unpunctuated
-from training import caption
+from training import caption, report_caption
 from training.__main__ import main
 from training.caption import Batch, Photo
 from training.snapshot import Snapshot
@@ -255,3 +255,23 @@ def test_missing_data_is_one_sentence_and_exit_code_2(
     said = capsys.readouterr()
     assert said.out == "" and said.err.startswith("training: ") and said.err.count("\n") == 1
     assert Path(missing).name in said.err and not (tmp_path / "out").exists()
+
+
+def test_the_stages_are_those_of_the_network_and_a_linear_reader_reads(
+    folder: Path, lite0: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = caption.photos(folder, "train")
+    words = report_caption.commonest(given)
+    assert "red" in words and "a" not in words, "said of all photos"
+    truth = report_caption.said(given, words)
+    assert truth[:, words.index("red")].sum() == 5
+    found = report_caption.stages(lite0, given[:3])
+    assert [(cells, x.shape[1]) for cells, x in found.values()] == [(14, 112), (7, 320), (7, 1280)]
+    expected = Grid(lite0)(caption.pixels([photo.file for photo in given[:3]])).mean(1)
+    assert torch.allclose(found[report_caption.STAGES[2]][1], expected, atol=1e-4)
+    x = torch.randn(60, 5)
+    y = (x @ torch.randn(5, 3) > 0).float()
+    assert report_caption.mean_average_precision(report_caption.ridge(x, y, x), y.bool()) > 0.9
+    monkeypatch.setattr(report_caption, "PHOTOS", 20)
+    rows = report_caption.report(folder, folder)["rows"]
+    assert len(rows) == 3 and all(0 < row["mean_average_precision"] <= 100 for row in rows)
