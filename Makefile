@@ -37,5 +37,6 @@ benchmark: .venv/test
 	benchmarks/peers.sh attacks
 	benchmarks/peers.sh alignment
 	$(BIN)/python -m benchmarks.axis
+	$(BIN)/python -m benchmarks.caption
 	$(BIN)/python -m benchmarks.server
 	$(BIN)/python -m benchmarks.environment

@@ -68,7 +68,17 @@ def perceptron(
     v_a: Float[Tensor, " d_a"],
 ) -> Float[Tensor, "*batch target source"]:
     r"""$v_a^\top \tanh(W_a Q + U_a K)$: additive attention, a perceptron with one hidden layer. Bahdanau 2014, A.1.2."""
-    return torch.tanh((Q @ W_a).unsqueeze(-2) + (K @ U_a).unsqueeze(-3)) @ v_a
+    return additive(Q, K @ U_a, W_a, v_a)
+
+
+def additive(
+    Q: Float[Tensor, "*batch target d_q"],
+    UK: Float[Tensor, "*batch source d_a"],
+    W_a: Float[Tensor, "d_q d_a"],
+    v_a: Float[Tensor, " d_a"],
+) -> Float[Tensor, "*batch target source"]:
+    r"""`perceptron` whose keys are $U_a K$ already: who asks the same keys word by word computes that product once."""
+    return torch.tanh((Q @ W_a).unsqueeze(-2) + UK.unsqueeze(-3)) @ v_a
 
 
 def softmax(

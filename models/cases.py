@@ -9,8 +9,8 @@ from torch import Tensor
 
 from models.attention import Attention
 from models.classification import TextClassifier
+from models.decoder import writable
 from models.faithful import Case, Nouns
-from models.seq2seq import writable
 from models.trace import Trace
 from models.words import BEGIN
 from models.writer import Writer

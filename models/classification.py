@@ -17,10 +17,9 @@ from models.card import Card
 from models.structured import SelfAttentive
 from models.trace import Trace
 from models.words import UNKNOWN, Vocabulary, treebank
-from models.writer import Touch, touched
+from models.writer import UNTOUCHED, Touch, touched
 
 LONGEST = 400  # words
-UNTOUCHED = Touch()
 
 
 class Dropped(NamedTuple):

@@ -4,6 +4,8 @@ The CNN is EfficientNet-Lite0, frozen; its last convolution leaves a vector of 1
 regions of a picture of 224 × 224. Everything is differentiable torch code, so an attack gets the gradient at the pixels.
 """
 
+import math
+
 import torch
 from jaxtyping import Float
 from timm.models import EfficientNet
@@ -13,6 +15,7 @@ from models.classifier import Classifier
 
 CELL = 32  # pixels on the side of a region
 CHANNELS = 1280  # numbers of a region
+SMALL_CELL, SMALL_CHANNELS = 8, 64  # the same of `SmallGrid`
 
 
 class Grid(nn.Module):
@@ -32,6 +35,39 @@ class Grid(nn.Module):
         assert isinstance(network, EfficientNet)
         features = network.forward_features(normal.contiguous(memory_format=torch.channels_last))
         return features.flatten(2).mT
+
+
+class Even(nn.Module):
+    r"""$\sqrt{20}\, f_i / \lVert f_i \rVert$: regions that differ in direction alone, so that a bright one counts no more."""
+
+    def forward(self, f_I: Float[Tensor, "batch regions channels"]) -> Float[Tensor, "batch regions channels"]:
+        return nn.functional.normalize(f_I, dim=-1) * math.sqrt(20)
+
+
+class SmallGrid(nn.Module):
+    r"""A small CNN for drawings of 64 × 64 pixels, trained together with what looks at it: 8 × 8 regions.
+
+    Args: channels: numbers of a region.
+    """
+
+    def __init__(self, channels: int = SMALL_CHANNELS):
+        super().__init__()
+        self.cnn = nn.Sequential(
+            *_convolution(3, 32, side=5, stride=2),
+            *_convolution(32, 64, stride=2),
+            *_convolution(64, channels, stride=2),
+            *_convolution(channels, channels),
+            *_convolution(channels, channels),
+        )
+
+    def forward(self, x: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch regions channels"]:
+        """One vector a cell of 8 × 8 pixels, row by row from the top left."""
+        return self.cnn(2 * x - 1).flatten(2).mT
+
+
+def _convolution(before: int, after: int, side: int = 3, stride: int = 1) -> list[nn.Module]:
+    conv = nn.Conv2d(before, after, side, stride, side // 2, bias=False)
+    return [conv, nn.BatchNorm2d(after), nn.ReLU()]
 
 
 def squash(x: Float[Tensor, "batch 3 height width"], height: int, width: int) -> Float[Tensor, "batch 3 h w"]:

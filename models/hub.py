@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -80,12 +80,21 @@ TRANSLATES = Kind(
 )
 
 
+class Told(NamedTuple):
+    """What a decoder of transformers told of one sentence: its logits, its last states, what it looked at, a tensor a layer."""
+
+    logits: Float[Tensor, "target words"]
+    h: Float[Tensor, "target d"]
+    h_bar: Float[Tensor, "source d_source"]
+    cross_attentions: tuple[Tensor, ...]
+
+
 @dataclass(frozen=True)
-class HubTranslator:
-    """A network of transformers with the tokenizer it reads and writes with.
+class HubWriter:
+    """A decoder of transformers with cross-attention, and the tokenizer of what it writes. What it reads is the subclass's.
 
     Attributes:
-        model: encoder and decoder, frozen.
+        model: what writes, frozen.
         tokenizer: cuts text into tokens; used by one thread at a time.
         told: whether the network tells its scores.
         longest: tokens that can be read, and written.
@@ -100,7 +109,89 @@ class HubTranslator:
     longest: int
     ends: frozenset[int]
     special: frozenset[str]
-    lock: Any = field(default_factory=threading.Lock, repr=False)
+    lock: Any = field(default_factory=threading.Lock, repr=False, kw_only=True)
+
+    def _trace(
+        self,
+        columns: tuple[str, ...],
+        target: Int[Tensor, " target"],
+        told: Told,
+        forced: dict[int, int],
+        beam: int,
+    ) -> Trace:
+        scores, weights = by_head(told.cross_attentions)
+        log_p = told.logits.float().log_softmax(-1)
+        best = log_p.exp().topk(min(CANDIDATES, log_p.shape[-1]))
+        written = target.tolist()
+        notes = {t: "forced" for t in forced if t < len(written)}
+        if beam == 1:
+            rule = "The model's own settings, not its probabilities, chose this token."
+            notes |= {t: rule for t, word in enumerate(written) if t not in forced and word != int(best.indices[t, 0])}
+        if written[-1] not in self.ends:
+            notes[len(written) - 1] = f"No more than {self.longest} tokens are written: the sentence is cut here."
+        return Trace(
+            source=columns,
+            target=tuple(self.show(number) for number in written),
+            heads=tuple(
+                f"layer {layer} · head {head}"
+                for layer, heads in enumerate(told.cross_attentions, start=1)
+                for head in range(1, heads.shape[-3] + 1)
+            ),
+            scores=scores.numpy(),
+            weights=weights.numpy(),
+            log_p=log_p[range(len(written)), written].numpy(),
+            candidates=tuple(
+                tuple((self.show(number), chance) for number, chance in zip(numbers, chances, strict=True))
+                for numbers, chances in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            ),
+            values={"h": told.h.numpy(), "h_bar": told.h_bar.numpy(), "word": target.numpy()},
+            notes=notes,
+        )
+
+    def show(self, number: int, reading: bool = False) -> str:
+        """A token as a reader wants it: a space where a word begins, what is no text in ⟨ ⟩.
+
+        A token says only in company whether it begins a word: two of it are put together, and the first is taken off.
+        """
+        if number in self.ends:
+            return END
+        token = self._source_token(number) if reading else self.tokenizer.convert_ids_to_tokens(number)
+        if token is None:
+            return f"⟨{number}⟩"
+        if token in self.special:
+            return f"⟨{token.strip('<>[]_/|')}⟩"
+        if "▁" in token:
+            return token.replace("▁", " ")
+        join = self.tokenizer.convert_tokens_to_string
+        text = join([token, token])[len(join([token])) :]
+        return token if not text or "\N{REPLACEMENT CHARACTER}" in text else text
+
+    def _source_token(self, number: int) -> str | None:
+        """Marian's tokenizers with two vocabularies name tokens by the target's."""
+        if getattr(self.tokenizer, "separate_vocabs", False):
+            return next((token for token, known in self.tokenizer.encoder.items() if known == number), None)
+        return self.tokenizer.convert_ids_to_tokens(number)
+
+    def number(self, word: str) -> int:
+        """The number of a token as `show` shows it; the space before it may be left out. Raises ValueError for one that is none."""
+        if word == END:
+            return min(self.ends)
+        vocabulary = getattr(self.tokenizer, "target_encoder", None) or self.tokenizer.get_vocab()
+        bare = word.lstrip(" ")
+        tokens = [word, *self.special, *(f"{begin}{bare}" for begin in ("▁", "Ġ", "##", ""))]
+        numbers = [vocabulary[token] for token in tokens if token in vocabulary]
+        alone = self.tokenizer(text_target=word, add_special_tokens=False, verbose=False)["input_ids"] if bare else []
+        numbers += alone if len(alone) == 1 and alone[0] != self.tokenizer.unk_token_id else []
+        for same in (lambda shown: shown == word, lambda shown: shown.strip() == bare.strip()):
+            for number in numbers:
+                if bare and same(self.show(number)) and number < self.model.get_output_embeddings().weight.shape[0]:
+                    return number
+        raise ValueError(f"The model has no token “{shorten(word)}”: longer words are written in several, one a step.")
+
+
+@dataclass(frozen=True)
+class HubTranslator(HubWriter):
+    """A network of transformers that reads a text and writes another."""
 
     def read(self, text: str) -> Int[Tensor, "1 source"]:
         """The numbers of a text's tokens and of those around them. Raises ValueError, in plain words, for what cannot be read."""
@@ -155,89 +246,12 @@ class HubTranslator:
             output_hidden_states=True,
             use_cache=False,
         )
+        h, h_bar = told.decoder_hidden_states[-1][0], told.encoder_last_hidden_state[0]
         with self.lock:
-            return self._trace(source[0], target[0, 1:], told, forced, beam)
-
-    def _trace(
-        self,
-        source: Int[Tensor, " source"],
-        target: Int[Tensor, " target"],
-        told: Any,
-        forced: dict[int, int],
-        beam: int,
-    ) -> Trace:
-        scores, weights = by_head(told.cross_attentions)
-        log_p = told.logits[0].float().log_softmax(-1)
-        best = log_p.exp().topk(min(CANDIDATES, log_p.shape[-1]))
-        written = target.tolist()
-        notes = {t: "forced" for t in forced if t < len(written)}
-        if beam == 1:
-            rule = "The model's own settings, not its probabilities, chose this token."
-            notes |= {t: rule for t, word in enumerate(written) if t not in forced and word != int(best.indices[t, 0])}
-        if written[-1] not in self.ends:
-            notes[len(written) - 1] = f"No more than {self.longest} tokens are written: the sentence is cut here."
-        return Trace(
-            source=tuple(self.show(number, reading=True) for number in source.tolist()),
-            target=tuple(self.show(number) for number in written),
-            heads=tuple(
-                f"layer {layer} · head {head}"
-                for layer, heads in enumerate(told.cross_attentions, start=1)
-                for head in range(1, heads.shape[-3] + 1)
-            ),
-            scores=scores.numpy(),
-            weights=weights.numpy(),
-            log_p=log_p[range(len(written)), written].numpy(),
-            candidates=tuple(
-                tuple((self.show(number), chance) for number, chance in zip(numbers, chances, strict=True))
-                for numbers, chances in zip(best.indices.tolist(), best.values.tolist(), strict=True)
-            ),
-            values={
-                "h": told.decoder_hidden_states[-1][0].numpy(),
-                "h_bar": told.encoder_last_hidden_state[0].numpy(),
-                "word": target.numpy(),
-            },
-            notes=notes,
-        )
-
-    def show(self, number: int, reading: bool = False) -> str:
-        """A token as a reader wants it: a space where a word begins, what is no text in ⟨ ⟩.
-
-        A token says only in company whether it begins a word: two of it are put together, and the first is taken off.
-        """
-        if number in self.ends:
-            return END
-        token = self._source_token(number) if reading else self.tokenizer.convert_ids_to_tokens(number)
-        if token is None:
-            return f"⟨{number}⟩"
-        if token in self.special:
-            return f"⟨{token.strip('<>[]_/|')}⟩"
-        if "▁" in token:
-            return token.replace("▁", " ")
-        join = self.tokenizer.convert_tokens_to_string
-        text = join([token, token])[len(join([token])) :]
-        return token if not text or "\N{REPLACEMENT CHARACTER}" in text else text
-
-    def _source_token(self, number: int) -> str | None:
-        """Marian's tokenizers with two vocabularies name tokens by the target's."""
-        if getattr(self.tokenizer, "separate_vocabs", False):
-            return next((token for token, known in self.tokenizer.encoder.items() if known == number), None)
-        return self.tokenizer.convert_ids_to_tokens(number)
-
-    def number(self, word: str) -> int:
-        """The number of a token as `show` shows it; the space before it may be left out. Raises ValueError for one that is none."""
-        if word == END:
-            return min(self.ends)
-        vocabulary = getattr(self.tokenizer, "target_encoder", None) or self.tokenizer.get_vocab()
-        bare = word.lstrip(" ")
-        tokens = [word, *self.special, *(f"{begin}{bare}" for begin in ("▁", "Ġ", "##", ""))]
-        numbers = [vocabulary[token] for token in tokens if token in vocabulary]
-        alone = self.tokenizer(text_target=word, add_special_tokens=False, verbose=False)["input_ids"] if bare else []
-        numbers += alone if len(alone) == 1 and alone[0] != self.tokenizer.unk_token_id else []
-        for same in (lambda shown: shown == word, lambda shown: shown.strip() == bare.strip()):
-            for number in numbers:
-                if bare and same(self.show(number)) and number < self.model.get_output_embeddings().weight.shape[0]:
-                    return number
-        raise ValueError(f"The model has no token “{shorten(word)}”: longer words are written in several, one a step.")
+            columns = tuple(self.show(number, reading=True) for number in source[0].tolist())
+            return self._trace(
+                columns, target[0, 1:], Told(told.logits[0], h, h_bar, told.cross_attentions), forced, beam
+            )
 
 
 def by_head(
@@ -355,11 +369,12 @@ def _translator(model: Any, tokenizer: Any, name: str) -> HubTranslator:
 
     model.generation_config = GenerationConfig(**rules, use_cache=len(layers) < 2)
     ends = model.generation_config.eos_token_id
+    words = torch.arange(1, 5).remainder(model.get_input_embeddings().num_embeddings)[None]
     return HubTranslator(
         name=name,
         model=model,
         tokenizer=tokenizer,
-        told=tells_scores(model, name),
+        told=tells_scores(model, name, {"input_ids": words, "decoder_input_ids": words[:, :3]}, (3, 4)),
         longest=min([LONGEST, *positions(model.config)]),
         ends=frozenset(ends if isinstance(ends, list) else [ends] if ends is not None else []),
         special=special_tokens(tokenizer),
@@ -447,26 +462,33 @@ def _model(folder: Path, name: str, config: Any, kind: Kind) -> Any:
 
 
 @torch.no_grad()
-def tells_scores(model: Any, name: str) -> bool:
-    """Have the network use `told` if it then answers as before. Raises WeightsUnavailableError if it shows no cross-attention."""
+def tells_scores(model: Any, name: str, given: Mapping[str, Tensor], shape: tuple[int, int]) -> bool:
+    """Have the network use `told` if it then answers as before.
+
+    Args:
+        given: something to read and to write, to try it with.
+        shape: how many steps and how many columns a map of it has.
+
+    Raises:
+        WeightsUnavailableError: the network shows no cross-attention.
+    """
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import eager_mask
 
     AttentionInterface.register(TOLD, told)
     AttentionMaskInterface.register(TOLD, eager_mask)
-    words = torch.arange(1, 5).remainder(model.get_input_embeddings().num_embeddings)[None]
 
     def answer() -> tuple[Tensor, Tensor, Tensor]:
-        out = model(input_ids=words, decoder_input_ids=words[:, :3], output_attentions=True, use_cache=False)
-        if not out.cross_attentions or out.cross_attentions[0].shape[-2:] != (3, 4):
+        out = model(**given, output_attentions=True, use_cache=False)
+        if not out.cross_attentions or out.cross_attentions[0].shape[-2:] != shape:
             raise WeightsUnavailableError(
-                f"{name} does not tell how much each word it writes looked at each word it read."
+                f"{name} does not tell how much each word it writes looked at each part it read."
             )
         return out.logits, *by_head(out.cross_attentions)
 
     logits, _, weights = answer()
-    model.set_attn_implementation(TOLD)
     try:
+        model.set_attn_implementation(TOLD)
         same_logits, scores, same_weights = answer()
         same = ((same_logits, logits), (same_weights, weights), (scores.softmax(-1), weights))
         agree = all(torch.allclose(ours, theirs, rtol=1e-3, atol=1e-5) for ours, theirs in same)

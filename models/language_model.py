@@ -16,15 +16,14 @@ from torch import Tensor
 
 from models.attention import Attention, last, softmax
 from models.card import Card
+from models.decoder import writable
 from models.key_value import L as TRAINED_L
 from models.key_value import Memory, MemoryModel
-from models.seq2seq import writable
 from models.trace import Trace
 from models.words import BEGIN, END, PAD, SPECIAL, UNKNOWN, Vocabulary, treebank
-from models.writer import CANDIDATES, Touch
+from models.writer import CANDIDATES, UNTOUCHED, Touch
 
 LONGEST = 256  # words, those that are written included
-UNTOUCHED = Touch()
 NEVER = (PAD, BEGIN, UNKNOWN)
 QUOTES = {"“": '"', "”": '"', "‘": "'"}  # the books have straight ones
 

@@ -14,9 +14,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from models.attention import Attention
+from models.decoder import writable
 from models.faithful import Case, Nouns
 from models.language_model import NEVER, LanguageModel
-from models.seq2seq import writable
 from models.trace import Trace
 
 

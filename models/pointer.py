@@ -21,7 +21,7 @@ from models.attention import Attention
 from models.seq2seq import Seq2Seq
 from models.trace import Trace
 from models.words import BEGIN, END, PAD, SPECIAL, UNKNOWN, tokenize, untreebank
-from models.writer import Step, Touch, Writer
+from models.writer import Decoded, Touch, Writer
 
 LONGEST_SOURCE = 100  # tokens; the longest that it was trained on has 60
 LONGEST_HEADLINE = 24
@@ -130,9 +130,9 @@ class HeadlineWriter(Writer):
     @torch.no_grad()
     def _trace(
         self,
-        tokens: list[str],
-        source: Int[Tensor, "1 source"],
-        decoded: tuple[Tensor, Tensor, list[Step]],
+        tokens: Sequence[str],
+        source: Tensor,
+        decoded: Decoded,
         touch: Touch,
     ) -> Trace:
         """With what the mixture is made of: `p_gen`, and of the word written `P_vocab` and the weight on its copies, `copied`."""

@@ -7,21 +7,18 @@ whole sentence trains in one call); the score `perceptron` and the bidirectional
 $c_t$ is the same for every word: the last states of both readers, Cho 2014's fixed vector.
 """
 
-import math
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from models.attention import SCORES, Attention, attend
-from models.words import BEGIN, END, PAD, UNKNOWN, Vocabulary
+from models.decoder import Decoder, Hand, Memory, State, Step, untouched
+from models.words import BEGIN, UNKNOWN, Vocabulary
 
 NONE = "none"
 
 
-class Seq2Seq(nn.Module):
+class Seq2Seq(Decoder):
     """One encoder–decoder. Everything that the page shows is returned by the methods, one a line of the lecture.
 
     Args:
@@ -31,9 +28,6 @@ class Seq2Seq(nn.Module):
         d: numbers a state, $\bar h_s$ and $h_t$ (half of it for each direction of the encoder).
         dropout: the share dropped of the embeddings, of $\bar h_s$ and of $a_t$ while training.
     """
-
-    barred: tuple[int, ...] = (PAD, BEGIN)  # what is never written
-    no_repeat: int = 0  # no run of so many words is written twice; 0: anything may be
 
     def __init__(
         self, score: str, source_words: int, target_words: int, d_word: int = 256, d: int = 512, dropout: float = 0.4
@@ -111,6 +105,20 @@ class Seq2Seq(nn.Module):
         """The logits of the word after each of `words`, once `read`: what a search asks for."""
         return self.logits(self.attention_vector(read.context, h_t))
 
+    def remember(self, source: Int[Tensor, "batch source"]) -> Memory:
+        h_bar, fixed = self.encode(source)
+        return {"h_bar": h_bar, "fixed": fixed, "source": source}
+
+    def start(self, memory: Memory) -> State:
+        return (self.begin(memory["fixed"]),)
+
+    def step(self, words: Int[Tensor, "batch 1"], state: State, memory: Memory, hand: Hand = untouched) -> Step:
+        h_t, h = self.states(words, *state)
+        read = hand(self.read(h_t, memory["h_bar"], memory["fixed"]), memory["h_bar"])
+        logits = self.next_word(read, h_t, words, memory["source"]).squeeze(1)
+        a_t = self.attention_vector(read.context, h_t)
+        return Step((h,), read, logits, {"h": h_t, "c": read.context, "a": a_t})
+
     def attention_vectors(
         self, source: Int[Tensor, "batch source"], words: Int[Tensor, "batch target"]
     ) -> Float[Tensor, "batch target d_word"]:
@@ -124,103 +132,6 @@ class Seq2Seq(nn.Module):
     ) -> Float[Tensor, "batch target words"]:
         """The logits of the word after each of `words`."""
         return self.logits(self.attention_vectors(source, words))
-
-
-class Beam(NamedTuple):
-    r"""A finished beam search over a batch: who came from whom. `beam` runs from the best to the worst of its step.
-
-    Attributes:
-        words: the word written at each step; `PAD` after the end of a sentence.
-        parents: which of the step before it continues.
-        log_p: $\log p$ of the sentence up to here, natural logarithm.
-    """
-
-    words: Int[Tensor, "steps batch beam"]
-    parents: Int[Tensor, "steps batch beam"]
-    log_p: Float[Tensor, "steps batch beam"]
-
-    def sentences(self, row: int) -> list[tuple[list[int], float]]:
-        r"""The sentences of one row of the batch without `END`, and $\log p$ a word; the best first.
-
-        The end counts as a word, where it was reached.
-        """
-        found = []
-        for leaf in range(self.words.shape[2]):
-            words, beam = [], leaf
-            for step in range(len(self.words) - 1, -1, -1):
-                words.append(int(self.words[step, row, beam]))
-                beam = int(self.parents[step, row, beam])
-            written = [word for word in reversed(words) if word != PAD]
-            log_p = float(self.log_p[-1, row, leaf])
-            if log_p > -math.inf:
-                found.append(([word for word in written if word != END], log_p / len(written)))
-        return sorted(found, key=lambda sentence: -sentence[1])
-
-
-def writable(
-    logits: Float[Tensor, "*batch words"], barred: Sequence[int] = Seq2Seq.barred
-) -> Float[Tensor, "*batch words"]:
-    """The logits with $-\\infty$ for what is never written."""
-    never = torch.zeros_like(logits, dtype=torch.bool)
-    never[..., list(barred)] = True
-    return logits.masked_fill(never, -math.inf)
-
-
-def of_length(logits: Float[Tensor, "*batch words"], t: int, length: int) -> Float[Tensor, "*batch words"]:
-    """The logits of step `t` of a sentence of `length` words: `END` after the last and not before; 0: as it comes."""
-    if not length:
-        return logits
-    ends = torch.arange(logits.shape[-1]) == END
-    return logits.masked_fill(ends if t < length else ~ends, -math.inf)
-
-
-def unrepeated(
-    logits: Float[Tensor, "*batch words"], written: Int[Tensor, "*batch before"], n: int
-) -> Float[Tensor, "*batch words"]:
-    r"""The logits with $-\infty$ for every word that would end a run of `n` words which was `written` before. Paulus 2017, 2.5."""
-    if not n or written.shape[-1] < n:
-        return logits
-    runs = written.unfold(-1, n, 1)
-    same = (runs[..., :-1] == written[..., None, written.shape[-1] - n + 1 :]).all(-1)
-    words = runs[..., -1].where(same, PAD)
-    return logits.scatter(-1, words, -math.inf)
-
-
-@torch.no_grad()
-def search(
-    model: Seq2Seq, source: Int[Tensor, "batch source"], beam: int = 1, longest: int = 60, length: int = 0
-) -> Beam:
-    """Write the most probable translations, `beam` of them at once; a beam of 1 is greedy.
-
-    Every step continues each unfinished sentence by every word and keeps the best `beam`; a finished one stays as it is.
-    Sentences are not cut short of `longest` words. With a `length` all have exactly so many words.
-    """
-    h_bar, fixed = model.encode(source)
-    rows = len(source)
-    h_bar, fixed, sources = (each.repeat_interleave(beam, 0) for each in (h_bar, fixed, source))
-    h = model.begin(fixed)
-    words = source.new_full((rows, beam), BEGIN)
-    log_p = h.new_full((rows, beam), -math.inf)
-    log_p[:, 0] = 0
-    history, written = [], source.new_zeros(rows, beam, 0)
-    for t in range(length + 1 if length else longest):
-        h_t, h = model.states(words.view(-1, 1), h)
-        read = model.read(h_t, h_bar, fixed)
-        logits = writable(model.next_word(read, h_t, words.view(-1, 1), sources).squeeze(1), model.barred)
-        logits = unrepeated(logits.view(rows, beam, -1), written, model.no_repeat)
-        step = of_length(logits, t, length).log_softmax(-1)
-        ended = (words == END) | (words == PAD)
-        step = step.masked_fill(ended.unsqueeze(-1), -math.inf)
-        step[..., PAD] = torch.where(ended, 0.0, -math.inf)
-        log_p, chosen = (log_p.unsqueeze(-1) + step).flatten(1).topk(beam)
-        parents, words = chosen // step.shape[-1], chosen % step.shape[-1]
-        h = h.view(rows, beam, -1).gather(1, parents.unsqueeze(-1).expand(-1, -1, h.shape[-1])).flatten(0, 1)
-        written = written.gather(1, parents.unsqueeze(-1).expand(-1, -1, t))
-        written = torch.cat([written, words.unsqueeze(-1)], dim=-1)
-        history.append((words, parents, log_p))
-        if bool(((words == END) | (words == PAD)).all()):
-            break
-    return Beam(*(torch.stack(part) for part in zip(*history, strict=True)))
 
 
 @torch.no_grad()

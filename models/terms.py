@@ -52,7 +52,7 @@ def score_terms(network: Seq2Seq, trace: Trace, t: int, s: int) -> Terms:
     left: Tensor
     match score:
         case Perceptron():
-            names, left, right = ("v", "tanh(W h + U h̄)"), score.v_a, torch.tanh(h @ score.W_a + k @ score.U_a)
+            return perceptron_terms(score, h, k, trace.source[s])
         case General():
             names, left, right = ("h W", "h̄"), h @ score.W_a, k
         case Concat():
@@ -64,6 +64,20 @@ def score_terms(network: Seq2Seq, trace: Trace, t: int, s: int) -> Terms:
             names, left, right = ("h", "h̄"), h * scale, k
     value = float((left * right).sum())
     return terms_of(f"score of “{trace.source[s]}”", counted(len(left)), names, left, right, "", value)
+
+
+@torch.no_grad()
+def perceptron_terms(
+    score: Perceptron,
+    q: np.ndarray | Tensor,
+    k: np.ndarray | Tensor,
+    name: str,
+    names: tuple[str, str] = ("v", "tanh(W h + U h̄)"),
+) -> Terms:
+    r"""The products of $v_a^\top \tanh(W_a q + U_a k)$, before any temperature. Args: q (d_q,), k (d_k,); name: of the key."""
+    hidden = torch.as_tensor(q) @ score.W_a + torch.as_tensor(k) @ score.U_a
+    left, right = score.v_a, torch.tanh(hidden)
+    return terms_of(f"score of “{name}”", counted(len(left)), names, left, right, "", float((left * right).sum()))
 
 
 def exp_terms(trace: Trace, t: int, s: int, allowed: Sequence[bool]) -> Terms:
@@ -91,11 +105,11 @@ def exp_scores(trace: Trace, t: int, allowed: Sequence[bool]) -> np.ndarray:
     return np.where(allowed, np.exp(scores - scores[list(allowed)].max()), 0)
 
 
-def context_terms(trace: Trace, t: int, i: int, head: int = 0) -> Terms:
-    r"""$c_{t,i} = \sum_s \alpha_{ts} \bar h_{s,i}$, a product a source word."""
-    alpha, column = trace.weights[head, t], trace.values["h_bar"][:, i]
+def context_terms(trace: Trace, t: int, i: int, head: int = 0, values: str = "h_bar", symbol: str = "h̄") -> Terms:
+    r"""$c_{t,i} = \sum_s \alpha_{ts} \bar h_{s,i}$, a product a source word. Args: values: their name in the trace."""
+    alpha, column = trace.weights[head, t], trace.values[values][:, i]
     value = float(trace.values["c"][t, i])
-    return Terms(f"number {i} of c", trace.source, "α", alpha, f"h̄[{i}]", column, "", value)
+    return Terms(f"number {i} of c", trace.source, "α", alpha, f"{symbol}[{i}]", column, "", value)
 
 
 @torch.no_grad()

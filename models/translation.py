@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models.trace import Trace
 from models.words import END, SPECIAL, UNKNOWN, detokenize, tokenize
-from models.writer import Step, Touch, Writer
+from models.writer import Decoded, Touch, Writer
 
 LONGEST_SOURCE = 128  # tokens; Multi30k's longest has 47
 
@@ -58,9 +58,9 @@ class Translator(Writer):
 
     def _trace(
         self,
-        tokens: list[str],
-        source: Int[Tensor, "1 source"],
-        decoded: tuple[Tensor, Tensor, list[Step]],
+        tokens: Sequence[str],
+        source: Tensor,
+        decoded: Decoded,
         touch: Touch,
     ) -> Trace:
         """With unknown words replaced by the source word most looked at. Luong 2015, section 4.1."""

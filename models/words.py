@@ -109,6 +109,11 @@ def spaced(tokens: Sequence[str]) -> list[str]:
     return pieces
 
 
+def unpunctuated(text: str) -> list[str]:
+    """Lower-case words without punctuation, as captions are measured: "A tri-colored dog ." is a, tricolored, dog."""
+    return re.sub(r"[^\w\s]|_", "", text.lower()).split()
+
+
 @cache
 def _normalizer(language: Language) -> MosesPunctNormalizer:
     return MosesPunctNormalizer(language)

@@ -1,4 +1,4 @@
-r"""A trained encoder–decoder that can be watched and touched: a sentence in, a `Trace` out, every number of it recomputable.
+r"""A trained decoder that can be watched and touched: a sentence or a picture in, a `Trace` out, every number of it recomputable.
 
 `Touch` is what a hand does to the attention: a forced row of weights, a temperature, a forbidden source word, a forced target word.
 The decoder's state $h_t$ depends on the words it wrote, so a touched step changes its own word, and by that word all that follow.
@@ -6,7 +6,8 @@ The decoder's state $h_t$ depends on the words it wrote, so a touched step chang
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -15,7 +16,8 @@ from torch import Tensor
 
 from models.attention import Attention, softmax
 from models.card import Card
-from models.seq2seq import Beam, Seq2Seq, of_length, search, unrepeated, writable
+from models.decoder import Beam, Decoder, Memory, Step, of_length, search, unrepeated, writable
+from models.seq2seq import Seq2Seq
 from models.trace import Trace
 from models.words import BEGIN, END, PAD, SPECIAL, Vocabulary
 
@@ -24,12 +26,12 @@ CANDIDATES = 10
 
 @dataclass(frozen=True)
 class Touch:
-    r"""What a hand does to a translation; nothing, by default.
+    r"""What a hand does while something is written; nothing, by default.
 
     Attributes:
         weights: a row of $\alpha$ by step, in place of the computed one; must be as long as the source and sum to one.
         temperature: the scores are divided by it: below 1 sharpens the weights, above 1 flattens them.
-        forbidden: source positions that may not be looked at.
+        forbidden: positions of the source that may not be looked at.
         words: a word by step, in place of the most probable one. Words that the model does not know raise ValueError.
         sampling: 0 writes the most probable word; otherwise words are drawn from softmax(logits / sampling).
         seed: of the drawing.
@@ -46,32 +48,27 @@ class Touch:
         return not (self.weights or self.forbidden or self.words or self.sampling) and self.temperature == 1
 
 
-class Step(NamedTuple):
-    """One word written: everything the lecture's slide names, for a batch of one."""
-
-    h: Float[Tensor, "1 1 d"]
-    attention: Attention
-    a: Float[Tensor, "1 1 d_word"]
-    logits: Float[Tensor, " words"]
-    word: int
+UNTOUCHED = Touch()
 
 
-@dataclass(frozen=True)
-class Writer(ABC):
-    """A network with the words it reads and writes. What reads which language is the subclass's."""
+class Decoded(NamedTuple):
+    """What was written word by word: what the network kept of the source, a step a word, and the words' numbers."""
 
-    network: Seq2Seq
-    source_words: Vocabulary
+    memory: Memory
+    steps: list[Step]
+    words: list[int]
+
+
+class WordByWord(ABC):
+    """What a network writes while it looks at a source, watched and touched. What the source is, is the subclass's."""
+
+    network: Decoder
     target_words: Vocabulary
     card: Card
 
     @abstractmethod
-    def read(self, text: str) -> tuple[list[str], Int[Tensor, "1 source"]]:
-        """The tokens of a text and their numbers with `END`. Raises ValueError, in plain words, for what cannot be read."""
-
-    @abstractmethod
-    def numbers(self, tokens: Sequence[str]) -> Int[Tensor, "1 source"]:
-        """The numbers of a source with `END`."""
+    def columns(self, tokens: Sequence[str]) -> tuple[str, ...]:
+        """Everything that can be looked at, `tokens` being the source."""
 
     @abstractmethod
     def number(self, word: str, tokens: Sequence[str]) -> int:
@@ -89,51 +86,46 @@ class Writer(ABC):
         """Every word that can be written, by its number, `tokens` being the source."""
         return self.target_words.words
 
-    def beams(self, text: str, beam: int, length: int = 0) -> Beam:
-        """The whole beam search of a sentence; with a `length`, among sentences of so many words."""
-        tokens, source = self.read(text)
+    def search(self, tokens: Sequence[str], source: Tensor, beam: int, length: int = 0) -> Beam:
+        """The whole beam search of a source; with a `length`, among sentences of so many words."""
         return search(self.network, source, beam, self.longest(len(tokens)), length)
 
     @torch.no_grad()
-    def write(self, text: str, touch: Touch = Touch(), beam: int = 1, length: int = 0) -> Trace:
-        """Read, write, and tell all. With a `beam` over one, the best sentence of the beam, which a touch then cannot change.
-
-        With a `length`, so many words are written, neither more nor less.
-        """
-        tokens, source = self.read(text)
+    def written(self, tokens: Sequence[str], source: Tensor, touch: Touch, beam: int, length: int) -> Trace:
+        """Write, and tell all: `write` once the source is read."""
         if beam > 1:
-            best = self.beams(text, beam, length).sentences(0)[0][0]
-            touch = replace(Touch(), words={t: self.spelled(tokens)[word] for t, word in enumerate([*best, END])})
+            best = self.search(tokens, source, beam, length).sentences(0, self.network.normalised)[0][0]
+            touch = Touch(words={t: self.spelled(tokens)[word] for t, word in enumerate([*best, END])})
         return self._trace(tokens, source, self._decode(tokens, source, touch, length), touch)
 
-    def forced(self, text: str, target: list[str]) -> Trace:
-        """The trace of a text that is given, as tokens: what the model would look at if it wrote that."""
-        return self.write(text, Touch(words=dict(enumerate([*target, SPECIAL[END]]))))
-
     @torch.no_grad()
-    def _decode(
-        self, tokens: list[str], source: Int[Tensor, "1 source"], touch: Touch, length: int
-    ) -> tuple[Tensor, Tensor, list[Step]]:
-        network = self.network
+    def _decode(self, tokens: Sequence[str], source: Tensor, touch: Touch, length: int) -> Decoded:
+        network, columns = self.network, len(self.columns(tokens))
         generator = torch.Generator().manual_seed(touch.seed)
-        allowed = torch.tensor([position not in touch.forbidden for position in range(source.shape[1])])
-        h_bar, fixed = network.encode(source)
-        h, word, steps = network.begin(fixed), BEGIN, list[Step]()
-        longest = max(self.longest(source.shape[1]), length + 1, 1 + max(touch.words, default=0))
-        while word != END and len(steps) < longest:
-            before = source.new_tensor([[word]])
-            h_t, h = network.states(before, h)
-            attention = touched(network.read(h_t, h_bar, fixed), h_bar, allowed, touch, len(steps))
-            a_t = network.attention_vector(attention.context, h_t)
-            logits = writable(network.next_word(attention, h_t, before, source)[0, 0], network.barred)
-            written = source.new_tensor([step.word for step in steps])
-            logits = of_length(unrepeated(logits, written, network.no_repeat), len(steps), length)
-            word = self._choose(tokens, logits, touch, len(steps), generator)
-            steps.append(Step(h_t, attention, a_t, logits, word))
-        return h_bar, fixed, steps
+        allowed = torch.tensor([position not in touch.forbidden for position in range(columns)])
+        memory = network.remember(source)
+        state, decoded = network.start(memory), Decoded(memory, [], [])
+        longest = max(self.longest(columns), length + 1, 1 + max(touch.words, default=0))
+        word = BEGIN
+        while word != END and (t := len(decoded.words)) < longest:
+            hand = partial(touched, allowed=allowed, touch=touch, step=t)
+            step = network.step(torch.tensor([[word]]), state, memory, hand)
+            logits = writable(step.logits[0], network.barred)
+            logits = unrepeated(logits, torch.tensor(decoded.words, dtype=torch.long), network.no_repeat)
+            logits = of_length(logits, t, length)
+            word = self._choose(tokens, logits, touch, t, generator)
+            decoded.steps.append(step._replace(logits=logits))
+            decoded.words.append(word)
+            state = step.state
+        return decoded
 
     def _choose(
-        self, tokens: list[str], logits: Float[Tensor, " words"], touch: Touch, step: int, generator: torch.Generator
+        self,
+        tokens: Sequence[str],
+        logits: Float[Tensor, " words"],
+        touch: Touch,
+        step: int,
+        generator: torch.Generator,
     ) -> int:
         if step in touch.words:
             return self.number(touch.words[step], tokens)
@@ -143,36 +135,69 @@ class Writer(ABC):
 
     def _trace(
         self,
-        tokens: list[str],
-        source: Int[Tensor, "1 source"],  # noqa: ARG002 - who copies has more to tell of a step
-        decoded: tuple[Tensor, Tensor, list[Step]],
+        tokens: Sequence[str],
+        source: Tensor,  # noqa: ARG002 - who copies has more to tell of a step
+        decoded: Decoded,
         touch: Touch,
     ) -> Trace:
-        h_bar, fixed, steps = decoded
+        memory, steps, words = decoded
         spelled = self.spelled(tokens)
         p = torch.stack([step.logits.log_softmax(-1) for step in steps])
-        best = p.exp().topk(CANDIDATES)
+        best = p.exp().topk(min(CANDIDATES, p.shape[-1]))
         return Trace(
-            source=(*tokens, SPECIAL[END]),
-            target=tuple(spelled[step.word] for step in steps),
+            source=self.columns(tokens),
+            target=tuple(spelled[word] for word in words),
             heads=("attention",),
             scores=torch.stack([step.attention.scores[0, 0] for step in steps])[None].numpy(),
             weights=torch.cat([step.attention.weights[0] for step in steps])[None].numpy(),
-            log_p=p[range(len(steps)), [step.word for step in steps]].numpy(),
+            log_p=p[range(len(words)), words].numpy(),
             candidates=tuple(
                 tuple((spelled[word], chance) for word, chance in zip(words, chances, strict=True))
                 for words, chances in zip(best.indices.tolist(), best.values.tolist(), strict=True)
             ),
             values={
-                "h_bar": h_bar[0].numpy(),
-                "fixed": fixed[0].numpy(),
-                "h": torch.cat([step.h[0] for step in steps]).numpy(),
-                "c": torch.cat([step.attention.context[0] for step in steps]).numpy(),
-                "a": torch.cat([step.a[0] for step in steps]).numpy(),
-                "word": torch.tensor([step.word for step in steps]).numpy(),
+                **{name: kept[0].numpy() for name, kept in memory.items()},
+                **{name: torch.cat([step.values[name][0] for step in steps]).numpy() for name in steps[0].values},
+                "word": torch.tensor(words).numpy(),
             },
             notes={t: "forced" for t in touch.weights if t < len(steps)},
         )
+
+
+@dataclass(frozen=True)
+class Writer(WordByWord):
+    """A network with the words it reads and writes. What reads which language is the subclass's."""
+
+    network: Seq2Seq
+    source_words: Vocabulary
+    target_words: Vocabulary
+    card: Card
+
+    @abstractmethod
+    def read(self, text: str) -> tuple[list[str], Int[Tensor, "1 source"]]:
+        """The tokens of a text and their numbers with `END`. Raises ValueError, in plain words, for what cannot be read."""
+
+    @abstractmethod
+    def numbers(self, tokens: Sequence[str]) -> Int[Tensor, "1 source"]:
+        """The numbers of a source with `END`."""
+
+    def columns(self, tokens: Sequence[str]) -> tuple[str, ...]:
+        return (*tokens, SPECIAL[END])
+
+    def beams(self, text: str, beam: int, length: int = 0) -> Beam:
+        """The whole beam search of a sentence; with a `length`, among sentences of so many words."""
+        return self.search(*self.read(text), beam, length)
+
+    def write(self, text: str, touch: Touch = UNTOUCHED, beam: int = 1, length: int = 0) -> Trace:
+        """Read, write, and tell all. With a `beam` over one, the best sentence of the beam, which a touch then cannot change.
+
+        With a `length`, so many words are written, neither more nor less.
+        """
+        return self.written(*self.read(text), touch, beam, length)
+
+    def forced(self, text: str, target: list[str]) -> Trace:
+        """The trace of a text that is given, as tokens: what the model would look at if it wrote that."""
+        return self.write(text, Touch(words=dict(enumerate([*target, SPECIAL[END]]))))
 
 
 def touched(

@@ -19,15 +19,23 @@ import timm
 import torch
 import torchvision
 from safetensors.torch import load_file
+from torch import nn
 from torchvision.models import WeightsEnum, get_model_weights, list_models
 
+from models.answering import Answerer, Sighted
+from models.captioner import Captioner
+from models.captioning import PictureWriter
 from models.card import CARDS, Card, read_card
 from models.classification import TextClassifier
 from models.classifier import Classifier, ready
-from models.grid import Grid
+from models.draw import CHARACTERS
+from models.grid import CELL, CHANNELS, SMALL_CELL, SMALL_CHANNELS, Even, Grid, SmallGrid
 from models.key_value import KINDS, MemoryModel
 from models.language_model import LanguageModel
 from models.pointer import HeadlineWriter, Pointer
+from models.reader import Reader
+from models.reading import CaptchaReader, vocabulary
+from models.san import SAN
 from models.seq2seq import Seq2Seq
 from models.structured import SelfAttentive
 from models.translation import Translator
@@ -189,6 +197,15 @@ def writer(name: str) -> Writer:
     return headline_writer() if name == "headline" else translator(name)
 
 
+def captioner() -> PictureWriter:
+    """The captioner with the CNN it looks through, ready for use. Raises `WeightsUnavailableError` as `translator` does."""
+    known = read_card("caption")
+    words = Vocabulary.read(WORDS / "caption.txt")
+    network = Captioner(len(words))
+    network.load_state_dict(_weights("caption", known))
+    return PictureWriter(network.eval().requires_grad_(False), grid(), words, known)
+
+
 SHARED = "embedding.weight"
 CLASSES = {
     "sentiment": ("negative", "positive"),
@@ -224,6 +241,38 @@ def language_model(kind: str) -> LanguageModel:
     network = MemoryModel(kind, len(words))
     network.load_state_dict(_weights(f"memory-{kind}", known))
     return LanguageModel(kind, network.eval().requires_grad_(False), words, known)
+
+
+def reader() -> CaptchaReader:
+    """The reader of captchas, ready for use. Raises `WeightsUnavailableError` as `translator` does."""
+    known = read_card("captcha")
+    network = Reader(len(vocabulary(CHARACTERS)))
+    network.load_state_dict(_weights("captcha", known))
+    return CaptchaReader(network.eval().requires_grad_(False), CHARACTERS, known)
+
+
+ANSWERERS = {"daquar": 2, "daquar-1": 1, "shapes": 2, "shapes-1": 1}  # hops
+SIGHTS = {"daquar": (320, 416), "shapes": (64, 64)}  # height and width in pixels of what they see
+
+
+def answerer(name: str) -> Answerer:
+    """The answerer of this name, ready for use. Raises `WeightsUnavailableError` as `translator` does."""
+    known, of = read_card(f"ask-{name}"), name.split("-")[0]
+    words = Vocabulary.read(WORDS / f"ask-{of}.txt")
+    answers = tuple((WORDS / f"ask-{of}.answers.txt").read_text(encoding="utf-8").splitlines())
+    network = sighted(of, ANSWERERS[name], len(words), len(answers))
+    network.load_state_dict(_weights(f"ask-{name}", known))
+    network.eval().requires_grad_(False)
+    eyes, cell = (network.grid, SMALL_CELL) if of == "shapes" else (nn.Sequential(grid(), network.grid), CELL)
+    height, width = SIGHTS[of]
+    return Answerer(network.san, eyes, (height, width), (height // cell, width // cell), words, answers, known)
+
+
+def sighted(of: str, hops: int, words: int, answers: int, **options: Any) -> Sighted:
+    """The network that answers about "daquar" or "shapes", with nothing learned."""
+    if of == "shapes":
+        return Sighted(SmallGrid(), SAN(words, answers, SMALL_CHANNELS, hops, **options))
+    return Sighted(Even(), SAN(words, answers, CHANNELS, hops, **options))
 
 
 def translator_card(score: str) -> Card:

@@ -19,7 +19,7 @@ def choose() -> Sentence | None:
 
 def figure(sentence: Sentence) -> Shown | None:
     """The alignment. What was touched is decoded anew before it is drawn."""
-    return stepping.stepped(sentence, words.one_head(cached.trace(sentence)), editable=not sentence.hub)
+    return stepping.stepped(sentence, stepping.one_head(cached.trace(sentence)), editable=not sentence.hub)
 
 
 def notes(_sentence: Sentence, shown: Shown) -> None:

@@ -24,7 +24,22 @@ from typing import Any
 
 from models.key_value import KINDS
 from models.memory import keep_large_blocks
-from training import classify, headline, imagenet, memory, penalty, report, report_memory, sentences, translate
+from training import (
+    ask,
+    captcha,
+    caption,
+    classify,
+    headline,
+    imagenet,
+    memory,
+    penalty,
+    report,
+    report_ask,
+    report_caption,
+    report_memory,
+    sentences,
+    translate,
+)
 from training.shipping import record
 from training.snapshot import Snapshot
 
@@ -32,33 +47,45 @@ TRANSLATORS = {f"translate-{score}": score for score in translate.NAMES}
 TRAININGS: dict[str, Callable[..., Iterator[Snapshot]]] = {
     **{name: partial(translate.train, score=score) for name, score in TRANSLATORS.items()},
     "headline": headline.train,
+    "caption": caption.train,
     **{name: partial(classify.train, name=name) for name in classify.NAMES},
     **{f"memory-{kind}": partial(memory.train, kind=kind) for kind in KINDS},
     **{f"memory-{kind}-ptb": partial(memory.train, kind=kind, corpus=memory.PTB) for kind in KINDS},
+    **{name: partial(ask.train, name=name) for name in ask.HOPS},
+    "captcha": captcha.train,
 }
 EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
     **{name: partial(translate.export, score) for name, score in TRANSLATORS.items()},
     "headline": headline.export,
+    "caption": caption.export,
     **{name: partial(classify.export, name) for name in classify.NAMES},
     **{f"memory-{kind}": partial(memory.export, kind) for kind in KINDS},
+    **{name: partial(ask.export, name) for name in ask.NAMES},
+    "captcha": captcha.export,
 }
 GROUPS = {
     "translate": list(TRANSLATORS),
     "memory": [f"memory-{kind}" for kind in KINDS],
     "memory-ptb": [f"memory-{kind}-ptb" for kind in KINDS],
+    "ask": list(ask.HOPS),
 }
 EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     "imagenet": (imagenet.evaluate, "labels"),
     sentences.NAME: (sentences.evaluate, "test"),
     **{name: (partial(translate.evaluate, name), "test_2016_flickr") for name in TRANSLATORS},
     "headline": (headline.evaluate, "gigaword_test"),
+    "caption": (caption.evaluate, "test"),
     **{name: (partial(classify.evaluate, name), "test") for name in classify.NAMES},
     **{f"memory-{kind}": (partial(memory.evaluate, kind), "test") for kind in KINDS},
+    **{name: (partial(ask.evaluate, name), "test") for name in ask.NAMES},
+    "captcha": (captcha.evaluate, "test"),
 }
 REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     "translate": lambda data, _out, _limit: report.report(data),
     classify.QUESTION: lambda data, _out, _limit: penalty.report(data),
     "memory": report_memory.report,
+    "ask": report_ask.report,
+    "caption": report_caption.report,
 }
 
 

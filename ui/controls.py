@@ -1,5 +1,6 @@
 """The widgets that pages share: network, picture, class. Each is in the link; what comes from a browser is checked again."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -36,12 +37,12 @@ def network() -> str:
     return name
 
 
-def source() -> str:
-    """Where the picture comes from, one of `SOURCES`."""
+def source(sources: Sequence[str] = SOURCES, key: str = "source") -> str:
+    """Where the picture comes from, one of `sources`."""
     chosen = st.segmented_control(
-        "Picture from", SOURCES, default=SOURCES[0], required=True, key="source", bind="query-params"
+        "Picture from", sources, default=sources[0], required=True, key=key, bind="query-params"
     )
-    return chosen or SOURCES[0]
+    return chosen or sources[0]
 
 
 def picture(source: str) -> Picture | None:
@@ -94,3 +95,29 @@ def category(label: str, otherwise: str, categories: tuple[str, ...], key: str, 
     """One of the network's classes by typing a part of its name, or None for `otherwise`, the first in the list."""
     name = st.selectbox(label, [otherwise, *categories], key=key, bind="query-params", help=help)
     return categories.index(name) if name in categories else None
+
+
+def number(label: str, low: int, high: int, first: int, key: str, *, place: Any = st, **options: Any) -> int:
+    """A whole number that the page's buttons may change, too; see `text`."""
+    told = st.query_params.get(key, "")
+    fits = told.isdecimal() and len(told) < 10 and low <= int(told) <= high
+    st.session_state.setdefault(key, int(told) if fits else first)
+    chosen = int(place.number_input(label, low, high, key=key, **options))
+    _into_link(key, str(chosen))
+    return chosen
+
+
+def text(label: str, first: str, key: str, widest: int, *, place: Any = st, **options: Any) -> str:
+    """A text that the page's buttons may change, too: it is put into the link here, since a bound widget's place there then lags.
+
+    Args: widest: characters of it that are taken from a link; place: where it is drawn, a column or the page.
+    """
+    st.session_state.setdefault(key, st.query_params.get(key, first)[:widest])
+    typed: str = place.text_input(label, key=key, **options)
+    _into_link(key, typed[:widest])
+    return typed
+
+
+def _into_link(key: str, value: str) -> None:
+    if st.query_params.get(key) != value:
+        st.query_params[key] = value

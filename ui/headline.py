@@ -10,8 +10,8 @@ import streamlit as st
 
 from models import attention
 from models.card import read_card
+from models.decoder import unrepeated
 from models.pointer import HeadlineWriter, Pointer, article
-from models.seq2seq import unrepeated
 from models.terms import generate_terms, mixture_terms
 from models.words import END, SPECIAL
 from models.writer import Writer

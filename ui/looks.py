@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from models.terms import (
     state_terms,
     weight_terms,
 )
+from models.trace import Trace
 from models.words import END, SPECIAL
 from models.writer import Writer
 from ui import cached, computation
@@ -113,35 +115,37 @@ def beam_notes(shown: Shown) -> None:
         st.info("The tree is drawn for our own models: choose one of the five scores.")
         return
     asked = replace(shown.sentence, beam=5, sampling=0.0, seed=0)
-    nodes = cached.beams(asked)
-    best = best_path(nodes, SPECIAL[END])
+    greedy, beam = cached.trace(replace(asked, beam=1)), cached.trace(asked)
+    text = cached.writer(shown.sentence.score).text
+    show_tree(cached.beams(asked), 5, [(GREEDY, text(greedy), greedy), (BEAM, text(beam), beam)])
+
+
+def show_tree(
+    nodes: tuple[tuple[str, int, float], ...], beam: int, ways: list[tuple[str, str, Trace]], normalised: float = 1.0
+) -> None:
+    """The tree of a beam search, and what it wrote beside other ways of decoding.
+
+    Args: ways: name, text and trace of each; normalised: the sentence with the best log p / length^normalised is chosen.
+    """
+    best = best_path(nodes, SPECIAL[END], normalised)
+    length = "a word" if normalised == 1 else f"over length^{normalised:g}"
     st.markdown(
-        f"A beam of 5 keeps, at every step, the five most probable beginnings: {len(nodes)} nodes were kept. The sentence with the "
-        "best log p a word is orange; hover a node for its log p. Greedy decoding follows the best word of each step alone."
+        f"A beam of {beam} keeps, at every step, the {beam} most probable beginnings: {len(nodes)} nodes were kept. The sentence "
+        f"with the best log p {length} is orange; hover a node for its log p. "
+        "Greedy decoding follows the best word of each step alone."
     )
     st.plotly_chart(
-        figures.tree(nodes, best), key="tree", alt="The tree of a beam search over the words of the translation"
+        figures.tree(nodes, best), key="tree", alt="The tree of a beam search over the words that are written"
     )
-    greedy = cached.trace(replace(asked, beam=1))
-    beam = cached.trace(asked)
-    st.dataframe(
-        pd.DataFrame(
-            [
-                {
-                    "way": way,
-                    "text": cached.writer(shown.sentence.score).text(trace),
-                    "log p": float(trace.log_p.sum()),
-                    "log p a word": float(trace.log_p.mean()),
-                }
-                for way, trace in ((GREEDY, greedy), (BEAM, beam))
-            ]
-        ),
-        hide_index=True,
-    )
+    rows = [
+        {"way": way, "text": text, "log p": float(trace.log_p.sum()), "log p a word": float(trace.log_p.mean())}
+        for way, text, trace in ways
+    ]
+    st.dataframe(pd.DataFrame(rows), hide_index=True)
 
 
-def best_path(nodes: tuple[tuple[str, int, float], ...], end: str) -> list[int]:
-    """The nodes of the sentence chosen: from the end with the best log p a word back to the root."""
+def best_path(nodes: tuple[tuple[str, int, float], ...], end: str, normalised: float = 1.0) -> list[int]:
+    """The nodes of the sentence chosen: from the end with the best log p / length^normalised back to the root."""
     ends = [i for i, (word, _, _) in enumerate(nodes) if word == end]
 
     def path(i: int) -> list[int]:
@@ -150,7 +154,7 @@ def best_path(nodes: tuple[tuple[str, int, float], ...], end: str) -> list[int]:
             found.append(nodes[found[-1]][1])
         return found
 
-    return max((path(i) for i in ends), key=lambda way: nodes[way[0]][2] / len(way), default=[])
+    return max((path(i) for i in ends), key=lambda way: nodes[way[0]][2] / len(way) ** normalised, default=[])
 
 
 def doubt_notes(shown: Shown, together: bool = False) -> None:
@@ -235,7 +239,7 @@ def _over_all_steps(shown: Shown, found: Examination) -> str:
     )
 
 
-def closer(shown: Shown, looks: Mapping[str, Callable[[Shown], None]]) -> None:
+def closer(shown: Any, looks: Mapping[str, Callable[[Any], None]]) -> None:
     """One of the looks, chosen by the visitor."""
     names = list(looks)
     look = st.segmented_control("Look closer", names, default=names[0], required=True, key="look", bind="query-params")

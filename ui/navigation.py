@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.card import CARDS
+
 FOLDER = Path(__file__).parent.parent / "pages"
 
 
@@ -78,8 +80,48 @@ HEADS = Page(
     claim="Each head of a transformer looks at a sentence in its own way: see all of them, enlarge one, take one out.",
 )
 
+CAPTION = Page(
+    "caption",
+    "Caption",
+    ":material/image_search:",
+    lecture="A5",
+    claim="A photo in words: for each word one sees where the model looked. Paint where it shall look, and the word changes.",
+)
+
+CAPTCHA = Page(
+    "captcha",
+    "Captcha",
+    ":material/password:",
+    lecture="A6",
+    claim="A captcha read letter by letter, a glimpse each. Draw one that you cannot read yourself, and follow the glimpses.",
+)
+
+ASK = Page(
+    "ask",
+    "Ask",
+    ":material/contact_support:",
+    lecture="A7",
+    claim="Ask a question about a picture. The network looks for the answer, and looks again, knowing what it saw.",
+)
+
+
+def shipped(page: Page, card: str) -> list[Page]:
+    """The page, once the weights that it shows are here: their card is."""
+    return [page] if (CARDS / f"{card}.json").exists() else []
+
+
 PAGES: dict[str, list[Page]] = {
     "": [Page("home", "Attend & Attack", ":material/home:", default=True)],
-    "Attention": [TRANSLATE, HEADLINE, SELF_ATTENTION, MEMORY, SCORES, HEADS],
+    "Attention": [
+        TRANSLATE,
+        HEADLINE,
+        SELF_ATTENTION,
+        MEMORY,
+        SCORES,
+        HEADS,
+        *shipped(CAPTION, "caption"),
+        *shipped(CAPTCHA, "captcha"),
+        *shipped(ASK, "ask-daquar"),
+    ],
     "Adversarial learning": [FOOL],
 }

@@ -11,15 +11,16 @@ import streamlit as st
 from models.trace import Trace
 from models.writer import Touch
 from models.zoo import WeightsUnavailableError
-from ui import cached, computation, take_home
+from ui import cached, computation, controls, take_home
 from ui.cached import Sentence
-from ui.components.alignment import Seen, alignment, as_plain, last_touch, sentence_of, valid_touch
+from ui.components.alignment import alignment, sentence_of
+from ui.components.touching import Seen, as_plain, last_touch, valid_touch
 from ui.lecture import Download, Numbers, as_it_is, words_for_bad_link
 
 GREEDY, BEAM, SAMPLE = "Greedy", "Beam of 5", "Sample"
 WAYS = [GREEDY, BEAM, SAMPLE]
+MEAN = "mean of all heads"
 TEXT, STEP, TOUCH = "text", "step", "touch"
-DRAWN = "drawn"  # the text that is on the screen
 WIDEST = 3000  # characters of a text that is taken from a link
 LINK = {
     "way": lambda name: name in WAYS,
@@ -56,25 +57,7 @@ def asked(ask: Callable[[], Sentence], good: Mapping[str, Callable[[str], bool]]
 
 def ask_text(label: str, first: str, placeholder: str) -> str:
     """The text typed, or the example picked: picking writes it into the field."""
-    if TEXT not in st.session_state:
-        st.session_state[TEXT] = st.query_params.get(TEXT, first)[:WIDEST]
-    text = st.text_input(label, key=TEXT, placeholder=placeholder)
-    if st.query_params.get(TEXT) != text[:WIDEST]:
-        st.query_params[TEXT] = text[:WIDEST]
-    return text
-
-
-def ask_number(label: str, low: int, high: int, first: int, key: str) -> int:
-    """A whole number that a button may change, too: its place in the link is kept here, since that of a bound widget then lags."""
-    if key not in st.session_state:
-        told = st.query_params.get(key, "")
-        st.session_state[key] = int(told) if told.isdecimal() and low <= int(told) <= high else first
-    number = int(st.number_input(label, low, high, key=key))
-    if number == first:
-        st.query_params.pop(key, None)
-    elif st.query_params.get(key) != str(number):
-        st.query_params[key] = str(number)
-    return number
+    return controls.text(label, first, TEXT, WIDEST, placeholder=placeholder)
 
 
 def offer(examples: tuple[str, ...]) -> None:
@@ -107,6 +90,23 @@ def ask_sampling(way: str) -> tuple[float, int]:
     return sampling, int(second.number_input("Seed", 0, 9999, 1, key="seed", bind="query-params"))
 
 
+def one_head(trace: Trace) -> Trace:
+    """The head to look at, chosen by the visitor if there are several; the first has all of them averaged."""
+    return of_head(trace, ask_head(trace))
+
+
+def ask_head(trace: Trace) -> str:
+    """The name of the head chosen."""
+    if len(trace.heads) == 1:
+        return trace.heads[0]
+    return st.selectbox("Layer and head", [MEAN, *trace.heads], key="head", bind="query-params")
+
+
+def of_head(trace: Trace, name: str) -> Trace:
+    """The trace with the weights of one head, or with the mean of all."""
+    return trace.only(trace.heads.index(name)) if name in trace.heads else trace.mean()
+
+
 def stepped(
     sentence: Sentence, untouched: Trace, *, editable: bool = True, begin: int = 0, given: int = 0, **drawn: Any
 ) -> Shown | None:
@@ -114,7 +114,7 @@ def stepped(
 
     Args: begin: the step where a text begins that has just been asked for; given, drawn: how, for `ui.components.alignment`.
     """
-    touch = touch_before(untouched, given)
+    touch = touch_of_text(untouched, given)
     touched = None
     if not touch.nothing() and editable:
         try:
@@ -122,35 +122,42 @@ def stepped(
         except ValueError as error:
             st.warning(str(error), icon=":material/edit_note:")
     drawn = {**drawn, "given": given}
-    step = begin if _is_another(sentence_of(untouched, given)) else step_in_link(begin)
+    step = first_step(sentence_of(untouched, given), "alignment", begin)
     seen = alignment(untouched, touched, touch, step=step, editable=editable, **drawn)
     put_in_link(seen)
     return Shown(sentence, untouched, touched or untouched, seen, drawn) if seen.painted else None
 
 
-def _is_another(text: str) -> bool:
-    """Whether another text was on this page before: then the step in the address is that one's."""
-    before = st.session_state.get(DRAWN)
-    st.session_state[DRAWN] = text
-    return "alignment" in st.session_state and before != text
+def first_step(of: str, key: str, begin: int) -> int:
+    """Where it begins: at the step in the address, or at `begin` if that step is of something else that was on this page before."""
+    before = st.session_state.get(f"{key}_of")
+    st.session_state[f"{key}_of"] = of
+    return begin if key in st.session_state and before != of else step_in_link(begin)
 
 
-def touch_before(untouched: Trace, given: int = 0) -> Touch:
-    """What was touched up to now: told by the browser, or by the address when the page has just been opened."""
-    if "alignment" in st.session_state:
-        return last_touch(untouched, given)
-    return touch_in_link(untouched, given)
+def touch_of_text(untouched: Trace, given: int = 0) -> Touch:
+    """`touch_before`, of a text in the alignment."""
+    return touch_before(sentence_of(untouched, given), len(untouched.source), "alignment", grows=given > 0)
 
 
-def touch_in_link(trace: Trace, given: int = 0) -> Touch:
-    """The touch that the address names, as far as it fits the sentence."""
+def touch_before(of: str, sources: int, key: str, *, grows: bool = False) -> Touch:
+    """What was touched up to now: told by the browser, or by the address when the page has just been opened.
+
+    Args: of: what is looked at; sources: how many things of it; key: of the component; grows: the text may have been shorter.
+    """
+    if key in st.session_state:
+        return last_touch(of, sources, key, grows=grows)
+    return touch_in_link(of, sources, grows=grows)
+
+
+def touch_in_link(of: str, sources: int, *, grows: bool = False) -> Touch:
+    """The touch that the address names, as far as it fits what is looked at."""
     try:
         told = json.loads(st.query_params.get(TOUCH, "{}"))
     except ValueError:
         return Touch()
-    of = sentence_of(trace, given)
     told = {**told, "of": of} if isinstance(told, dict) else None
-    return valid_touch(told, of, len(trace.source), grows=given > 0)
+    return valid_touch(told, of, sources, grows=grows)
 
 
 def step_in_link(otherwise: int = 0) -> int:

@@ -22,8 +22,7 @@ def downloads(trace: Trace, step: int, title: str, asked: Mapping[str, Any], **d
 
     name, weights = "alignment", trace.weights[0]
     files = [
-        Download("Numbers (CSV)", lambda: table(trace).to_csv(index=False).encode(), f"{name}.csv", "text/csv"),
-        Download("Numbers (JSON)", lambda: as_json(trace, asked), f"{name}.json", "application/json"),
+        *numbers(trace, asked, name),
         Download("Steps offline (HTML)", lambda: standalone(trace, title, **drawn), f"{name}.html", "text/html"),
     ]
     if not weights.shape[1]:
@@ -40,6 +39,14 @@ def downloads(trace: Trace, step: int, title: str, asked: Mapping[str, Any], **d
         Download("Picture (SVG)", lambda: picture("svg"), f"{name}.svg", "image/svg+xml"),
         Download("Steps (GIF)", steps, f"{name}.gif", "image/gif"),
         *files,
+    ]
+
+
+def numbers(trace: Trace, asked: Mapping[str, Any], name: str) -> list[Download]:
+    """Every weight and score as CSV, and everything as JSON."""
+    return [
+        Download("Numbers (CSV)", lambda: table(trace).to_csv(index=False).encode(), f"{name}.csv", "text/csv"),
+        Download("Numbers (JSON)", lambda: as_json(trace, asked), f"{name}.json", "application/json"),
     ]
 
 

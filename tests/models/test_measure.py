@@ -57,7 +57,7 @@ def test_the_gradient_is_the_norm_of_the_softmaxs_jacobian() -> None:
 
 @pytest.mark.parametrize(("n", "d"), [(16, 32), (32, 32), (64, 16)])
 def test_the_additive_score_holds_two_hidden_layers_and_dot_its_scores_alone(n: int, d: int) -> None:
-    assert cost("perceptron", n, d).bytes == 2 * 4 * n * n * d, "the sum and its tanh"
+    assert cost("perceptron", n, d).bytes == 2 * 4 * n * n * d + 4 * n * d, "the sum, its tanh, and the keys' product"
     assert cost("dot", n, d).bytes == 4 * n * n
     assert cost("scaled_dot", n, d).bytes == 2 * 4 * n * n, "before and after the division"
     assert cost("general", n, d).bytes == 4 * n * n + 4 * n * d, "the scores and Q W_a"

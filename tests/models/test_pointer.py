@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from models.card import read_card
+from models.decoder import of_length, search, unrepeated
 from models.pointer import LONGEST_SOURCE, HeadlineWriter, Pointer, article, extended
-from models.seq2seq import of_length, search, unrepeated
 from models.terms import generate_terms, mixture_terms
 from models.words import BEGIN, END, PAD, SPECIAL, UNKNOWN, Vocabulary
 from models.writer import Touch

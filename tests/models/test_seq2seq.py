@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from models.attention import SCORES
-from models.seq2seq import NONE, Seq2Seq, search, spell, writable
+from models.decoder import search, writable
+from models.seq2seq import NONE, Seq2Seq, spell
 from models.words import BEGIN, END, PAD, SPECIAL, UNKNOWN, Vocabulary
 
 LONGEST = 12

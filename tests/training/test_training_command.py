@@ -12,7 +12,7 @@ import torch
 from models import key_value, zoo
 from models.classifier import Classifier
 from models.picture import from_pixels, png
-from training import translate
+from training import ask, translate
 from training.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,9 +54,11 @@ def test_the_list_names_what_can_be_trained_and_measured() -> None:
     )
     assert done.stdout.split() == [
         *(f"translate-{score}" for score in translate.NAMES),
-        *("headline", "sentiment", "question-type", "sentiment-one", "question-type-one"),
+        *("headline", "caption", "sentiment", "question-type", "sentiment-one", "question-type-one"),
         *(f"memory-{kind}" for kind in key_value.KINDS),
         *(f"memory-{kind}-ptb" for kind in key_value.KINDS),
+        *ask.HOPS,
+        "captcha",
         *("imagenet", "heads"),
     ]
 

@@ -8,7 +8,8 @@ import pytest
 
 from models.trace import Trace
 from models.writer import Touch
-from ui.components.alignment import as_plain, as_text, changed, packed, sentence_of, standalone, valid_step, valid_touch
+from ui.components.alignment import as_text, packed, sentence_of, standalone
+from ui.components.touching import as_plain, changed, valid_step, valid_touch
 
 
 def made(target: int, source: int, seed: int = 0) -> Trace:
@@ -133,7 +134,7 @@ def test_each_trace_brings_the_text_it_looks_at() -> None:
     untouched = own_text(6, 3)
     touched = Trace(**{**vars(untouched), "source": (*untouched.source[:4], "other", "words")})
     head, _ = unpacked(packed(untouched, touched, Touch(words={3: "other"}), reading=True, given=3))
-    assert head["given"] == 3 and head["sentence"] == "word0 word1 word2"
+    assert head["given"] == 3 and head["of"] == "word0 word1 word2"
     assert [trace["source"][4] for trace in head["traces"]] == ["word4", "other"]
     assert head["traces"][0]["text"] == ["word0", " word1", " word2", " word3", " word4", " word5", " next"]
 
@@ -159,5 +160,5 @@ def test_another_text_begins_where_it_should() -> None:
 
 def test_the_exported_file_is_drawn_as_the_page_is() -> None:
     text = standalone(own_text(6, 3), "story", reading=True, given=3, editable=True).decode()
-    head, _ = unpacked(base64.b64decode(text.split('atob("')[1].split('"')[0]))
+    head, _ = unpacked(base64.b64decode(text.split('for (const text of ["')[1].split('"')[0]))
     assert head["given"] == 3 and head["reading"] and not head["editable"]

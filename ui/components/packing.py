@@ -7,10 +7,16 @@ from typing import Any
 HERE = Path(__file__).parent
 
 
-def files(name: str) -> tuple[str, str, str]:
-    """HTML, CSS and JavaScript of a component; the script begins with what all of them share."""
-    html, css, script = ((HERE / name / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js"))
-    return html, css, (HERE / "shared.js").read_text(encoding="utf-8") + script
+def files(name: str, *also: str) -> tuple[str, str, str]:
+    """HTML, CSS and JavaScript of a component; style and script begin with what all of them share, and what some do (`also`)."""
+    folder = HERE / name
+    css = [*(HERE / f"{each}.css" for each in also), folder / f"{name}.css"]
+    script = [HERE / "shared.js", *(HERE / f"{each}.js" for each in also), folder / f"{name}.js"]
+    return _text(folder / f"{name}.html"), "".join(map(_text, css)), "".join(map(_text, script))
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def pack(head: dict[str, Any], *arrays: bytes) -> bytes:

@@ -10,3 +10,10 @@ function readHeader(bytes) {
 const TAKES_KEYS = "input, textarea, select, [contenteditable], [role=slider], [role=tab], [role=radio], [role=listbox], [role=dialog], [data-testid=stDataFrame]";
 const isForOthers = (event) => event.ctrlKey || event.metaKey || event.altKey || Boolean(event.composedPath()[0].closest?.(TAKES_KEYS));
 
+
+const element = (tag, properties, ...children) => { const made = Object.assign(document.createElement(tag), properties); made.append(...children); return made; };
+
+const isDark = (root) => {
+  const [r, g, b] = (getComputedStyle(root).getPropertyValue("--st-background-color").match(/[0-9a-f]{2}/gi) ?? ["ff", "ff", "ff"]).map((two) => parseInt(two, 16));
+  return r + g + b < 382;
+};

@@ -11,10 +11,12 @@ import streamlit as st
 from models import attention, encoder
 from models.encoder import NEITHER
 from models.trace import Trace
+from models.writer import Touch
 from ui import cached, computation
 from ui.cached import Reading
-from ui.components.alignment import Touch, alignment, sentence_of, valid_step
+from ui.components.alignment import alignment, sentence_of
 from ui.components.heads import Maps, overview
+from ui.components.touching import valid_step
 from ui.lecture import as_it_is
 
 

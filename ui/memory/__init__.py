@@ -13,9 +13,9 @@ from models.key_value import ATTENTION, KEY_VALUE, PLAIN, PREDICT, L, MemoryMode
 from models.language_model import LONGEST, LanguageModel
 from models.looking_back import perplexity_of_given
 from models.trace import Trace
-from ui import cached, computation, stepping
+from ui import cached, computation, controls, stepping
 from ui.cached import Sentence
-from ui.components.alignment import changed
+from ui.components.touching import changed
 from ui.lecture import Numbers, as_it_is
 from ui.stepping import GREEDY, SAMPLE, Shown
 
@@ -91,7 +91,7 @@ def ask() -> Sentence:
             help=f"The models learned with L = {L}. The plain one does not look back.",
         )
     with second:
-        more = stepping.ask_number("Words to write on", 0, MOST, MORE, "words")
+        more = controls.number("Words to write on", 0, MOST, MORE, "words")
     with third:
         way = stepping.ask_way(WAYS)
     sampling, seed = stepping.ask_sampling(way)
@@ -110,7 +110,7 @@ def given(sentence: Sentence) -> int:
 def grown(sentence: Sentence) -> Sentence:
     """The sentence, longer where a word was picked after its last one: the story goes on from there."""
     first = given(sentence) - 1
-    words = stepping.touch_before(cached.trace(sentence), first + 1).words
+    words = stepping.touch_of_text(cached.trace(sentence), first + 1).words
     length = sentence.length
     while first + length in words and first + length + 1 < LONGEST:
         length += 1

@@ -7,11 +7,10 @@ import streamlit as st
 
 from models import attention, zoo
 from models.seq2seq import NONE, Seq2Seq
-from models.trace import Trace
 from models.translation import sentence
 from ui import cached, stepping
 from ui.cached import Sentence
-from ui.components.alignment import changed
+from ui.components.touching import changed
 from ui.lecture import as_it_is
 from ui.stepping import BEAM, Shown
 
@@ -33,7 +32,6 @@ TITLES = {
     NONE: "none · one fixed vector",
     HUB: HUB,
 }
-MEAN = "mean of all heads"
 MANY = 2  # unknown words, from which on a sentence is called foreign
 SCORE_HELP = (
     "How relevant is a source word to the word to be written? Models trained alike, which differ in this formula only."
@@ -81,15 +79,6 @@ def ask() -> Sentence:
         )
     sampling, seed = (0.0, 0) if score == HUB else stepping.ask_sampling(way)
     return Sentence(text, "" if score == HUB else score, name, 5 if way == BEAM else 1, sampling, seed)
-
-
-def one_head(trace: Trace) -> Trace:
-    """The head to look at, chosen by the visitor if there are several; the first has all of them averaged."""
-    if len(trace.heads) == 1:
-        return trace
-    names = [MEAN, *trace.heads]
-    chosen = st.selectbox("Layer and head", names, key="head", bind="query-params")
-    return trace.mean() if chosen not in trace.heads else trace.only(trace.heads.index(chosen))
 
 
 def about(shown: Shown) -> str:

@@ -1,38 +1,14 @@
-// Stepping through an alignment. `data` is one block: header length, header (JSON), then for each trace its weights and its scores
-// (float32, steps × sources; a score that is no number is of a word that the step cannot look at). Stepping, hovering, pinning and cutting are drawn from those; the server is told the step when it
-// rests, and asked only for a new decoding after a touch. Offline, in an exported file, the same code runs and nobody is told.
+// Stepping through an alignment: words, lines, matrix, drawn from the traces (see stepping.js, with which this begins). A score that
+// is no number is of a word that the step cannot look at.
 
-const instances = new WeakMap();
-const SETTLE = 150; // ms without a step before the server is told
 const LONG = 48; // words, from which on a text that is read is not drawn as lines and matrix, too
-const BEAT = 1000; // ms a step while playing
 
-function unpack(bytes) {
-  let [head, at] = readHeader(bytes);
-  const floats = (count) => { const part = new Float32Array(bytes.slice(at, at + 4 * count).buffer); at += 4 * count; return part; };
-  for (const trace of head.traces) {
-    trace.weights = floats(trace.target.length * trace.columns);
-    trace.scores = floats(trace.target.length * trace.columns);
-  }
-  return head;
-}
-
-// The trace in view: the touched one when there is one, unless the visitor looks at the other.
-const view = (self) => self.head.traces[self.untouched ? 0 : self.head.traces.length - 1];
 const source = (self) => view(self).source;
 // A model that looks back at its own text: the first words of the source were given, each other one is what the step before wrote.
 const isOwn = (self) => self.head.given > 0;
 const isLong = (self) => self.head.reading && !isOwn(self) && source(self).length > LONG;
 const canSee = (self, t, s) => !isOwn(self) || !Number.isNaN(view(self).scores[t * view(self).columns + s]);
 const seen = (self, t) => source(self).slice(0, view(self).columns).filter((_, s) => canSee(self, t, s)).length;
-
-const weight = (trace, t, s) => trace.weights[t * trace.columns + s];
-const row = (trace, t) => trace.weights.subarray(t * trace.columns, (t + 1) * trace.columns);
-const add = (values) => values.reduce((a, b) => a + b, 0);
-const bits = (values) => -add(Array.from(values, (a) => (a > 0 ? a * Math.log2(a) : 0))) + 0;
-const exact = (value) => (value !== 0 && Math.abs(value) < 1e-4 ? value.toExponential(3) : value.toFixed(6));
-const percent = (p) => (p > 0 && p < 5e-5 ? "<0.01 %" : (100 * p).toFixed(p < 0.0995 ? 2 : 1) + " %");
-const element = (tag, properties, ...children) => { const made = Object.assign(document.createElement(tag), properties); made.append(...children); return made; };
 
 const shownRow = (self) => {
   const trace = view(self), t = self.hover?.t ?? self.step;
@@ -67,13 +43,12 @@ function build(self) {
   root.classList.toggle("long", isLong(self));
   root.classList.toggle("own", isOwn(self));
   root.classList.toggle("single", head.traces.length === 1);
-  root.classList.toggle("decides", head.outcome !== "word");
+  root.classList.toggle("decides", !head.writes);
   find(".reading").replaceChildren(...(trace.text ?? []).flatMap((piece, s) => [piece.match(/^\s*/)[0], heated(self, piece.trim(), s)]));
   strips(self);
   find(".hint").textContent = (trace.columns ? "← → step · Home End · click a word · hover a cell for its exact weight · ⊕ or Shift-click pins rows and adds them up"
     : "← → step · Home End · click a word. This model has no attention: all it knows of the " + (isOwn(self) ? "text is in its state." : "sentence is one fixed vector."))
     + (head.editable && trace.columns ? " · drag a source word's bar to change its weight · ⊘ forbids it" : "") + (forces(self) ? " · click a likely word to force it" : "") + (head.reading && head.editable && !isOwn(self) ? " · click a word of the text to forbid it" : "");
-  find(".temperature").value = Math.round(20 * Math.log10(head.touch.temperature ?? 1));
   layout(self);
 }
 
@@ -87,37 +62,8 @@ function heated(self, word, s) {
   return made;
 }
 
-const isDark = (root) => {
-  const [r, g, b] = (getComputedStyle(root).getPropertyValue("--st-background-color").match(/[0-9a-f]{2}/gi) ?? ["ff", "ff", "ff"]).map((two) => parseInt(two, 16));
-  return r + g + b < 382;
-};
-
 // Nothing is written: the tokens are given, as where a sentence looks at itself.
 const isSilent = (self) => !self.head.editable && self.head.traces.every((trace) => trace.candidates.length === 0);
-
-function strips(self) {
-  const { head, root } = self, latest = head.traces.length - 1;
-  root.querySelector(".strips").replaceChildren(...head.traces.map((trace, number) => {
-    const label = element("span", { className: "label", textContent: head.labels[number] });
-    const inView = trace === view(self);
-    const first = Math.min(Math.max(0, head.given - 1), ...head.traces.flatMap((one) => one.changed)); // what was given stands below
-    const words = trace.target.map((word, t) => {
-      const changed = trace.changed.includes(t);
-      const made = element("span", { className: ["word", changed ? "changed" : "", trace.notes[t] && t >= head.given - 1 ? "noted" : "", t < first ? "before" : ""].join(" "), textContent: word, title: trace.notes[t] ?? "" });
-      made.addEventListener("click", () => { look(self, number); go(self, t); });
-      return made;
-    });
-    const strip = element("div", { className: "strip" + (inView ? " inview" : "") }, label, ...words);
-    if (latest > 0) label.replaceChildren(element("button", { textContent: head.labels[number], title: "Show this one", onclick: () => look(self, number), ariaPressed: String(inView) }));
-    return strip;
-  }));
-}
-
-function look(self, number) {
-  self.untouched = number === 0 && self.head.traces.length > 1;
-  self.step = Math.min(self.step, view(self).target.length - 1);
-  build(self);
-}
 
 // The matrix' cells are as high as the words are, and as wide as there is room for.
 function layout(self) {
@@ -144,8 +90,6 @@ function fit(canvas, width, height) {
   canvas.style.height = height + "px";
   canvas.getContext("2d").setTransform(ratio, 0, 0, ratio, 0, 0);
 }
-
-const colour = (root, name) => getComputedStyle(root).getPropertyValue(name).trim();
 
 function draw(self) {
   const { root, head, step } = self, trace = view(self), now = self.hover?.t ?? step, values = shownRow(self);
@@ -175,31 +119,12 @@ function draw(self) {
     });
     find(".legend .least").textContent = "0"; find(".legend .most").textContent = isLong(self) ? exact(most) : "1 (in the text " + exact(most) + ")";
   }
-  root.querySelectorAll(".strip").forEach((strip) => strip.querySelectorAll(".word").forEach((word, t) => {
-    word.classList.toggle("now", strip.classList.contains("inview") && t === step); word.classList.toggle("later", t > step);
-  }));
+  markStrips(self);
   candidates(self, trace, step);
   facts(self, trace, now, values, total, picked);
   if (trace.columns) { lines(self, trace, now, values, total, picked); matrix(self, trace, now, values); }
   Object.assign(root.dataset, { step, word: trace.target[step], steps: trace.target.length });
 }
-
-function candidates(self, trace, step) {
-  const list = self.root.querySelector(".candidates"), chosen = trace.candidates[step] ?? [];
-  self.root.querySelector(".what").textContent = chosen.length ? `p(${self.head.outcome})${self.head.outcome === "word" ? ` of step ${step + 1}` : ""}; the rest ${percent(Math.max(0, 1 - add(chosen.map(([, p]) => p))))}` : "";
-  list.replaceChildren(...chosen.slice(0, 8).map(([word, p]) => {
-    const item = element("li", { title: `p = ${exact(p)}` + (forces(self) ? "; click to force this word" : "") }, element("span", { textContent: word }), element("span", { textContent: percent(p) }));
-    item.style.setProperty("--p", p);
-    item.classList.toggle("written", word === (self.head.outcome === "word" ? trace.target[step] : chosen[0][0]));
-    if (forces(self) && !self.untouched) item.addEventListener("click", () => touch(self, { words: { ...kept(self.head.touch.words, step), [step]: word } }, true));
-    return item;
-  }));
-}
-
-const forces = (self) => self.head.editable && self.head.outcome === "word";
-
-// Touches of later steps are of words that may not be written any more: a new touch keeps those before it.
-const kept = (by, step) => Object.fromEntries(Object.entries(by ?? {}).filter(([t]) => Number(t) < step));
 
 function facts(self, trace, t, values, total, picked) {
   const say = [];
@@ -215,11 +140,6 @@ function facts(self, trace, t, values, total, picked) {
   }
   if (trace.notes[t]) say.push(trace.notes[t]);
   self.root.querySelector(".facts").textContent = say.join("\n");
-}
-
-function scoreOf(trace, t, s) {
-  const score = trace.scores[t * trace.columns + s];
-  return Number.isNaN(score) ? "" : `, score ${exact(score)}`;
 }
 
 function lines(self, trace, now, values, total, picked) {
@@ -287,17 +207,6 @@ function matrix(self, trace, now, values) {
   if (self.hover?.s !== undefined) { context.strokeStyle = text; context.strokeRect(self.hover.s * cell, head + now * height, cell - 1, height - 1); }
 }
 
-function schedule(self) { self.frame ||= requestAnimationFrame(() => { self.frame = 0; draw(self); }); }
-
-function go(self, step) {
-  self.step = Math.min(view(self).target.length - 1, Math.max(0, step));
-  self.draft = null;
-  schedule(self);
-  reveal(self);
-  clearTimeout(self.timer);
-  self.timer = setTimeout(() => tell(self), SETTLE);
-}
-
 // Keep the row of the step inside the drawing, without moving the page.
 function reveal(self) {
   const box = self.root.querySelector(".drawing"), item = self.root.querySelectorAll(".target li")[self.step];
@@ -308,21 +217,7 @@ function reveal(self) {
   if (from < box.scrollTop || from + item.offsetHeight > box.scrollTop + box.clientHeight) box.scrollTop = from - box.clientHeight / 2;
 }
 
-function tell(self) { if (self.told !== self.step) self.component.setStateValue("step", { of: self.head.sentence, step: (self.told = self.step) }); }
-
 function pick(self, t) { if (!self.picked.delete(t)) self.picked.add(t); schedule(self); }
-
-function touch(self, change, keepRest) {
-  const before = keepRest ? { ...self.head.touch, weights: kept(self.head.touch.weights, self.step + 1) } : {};
-  self.draft = null;
-  self.component.setStateValue("touch", { ...before, ...change, of: self.head.sentence });
-}
-
-function forbid(self, s) {
-  const now = new Set(self.head.touch.forbidden ?? []);
-  if (!now.delete(s)) now.add(s);
-  touch(self, { forbidden: [...now].sort((a, b) => a - b) }, true);
-}
 
 // Drag along a source word: its weight follows the finger, the others share what is left in the proportion they had.
 function grab(self, item, s) {
@@ -342,24 +237,14 @@ function grab(self, item, s) {
   });
   item.addEventListener("pointermove", (event) => { if (item.hasPointerCapture(event.pointerId) && Math.abs(event.clientX - width) > 2) set(event); });
   item.addEventListener("pointerup", () => {
-    if (self.draft) touch(self, { weights: { ...kept(self.head.touch.weights, self.step), [self.step]: self.draft.weights } }, true);
+    if (self.draft) lay(self, self.draft.weights);
   });
 }
 
 function setUp(component) {
-  const root = component.parentElement.querySelector(".alignment");
-  const self = { root, stop: new AbortController(), step: null, picked: new Set(), hover: null, cut: 2, untouched: false };
-  const listen = (target, event, handler) => target.addEventListener(event, handler, { signal: self.stop.signal });
-  const last = () => view(self).target.length - 1;
-  const moves = { first: () => 0, back: () => self.step - 1, next: () => self.step + 1, last };
-  for (const [name, to] of Object.entries(moves)) listen(root.querySelector("." + name), "click", () => { halt(self); go(self, to()); });
-  listen(root.querySelector(".play"), "click", () => (self.playing ? halt(self) : play(self)));
-  listen(window, "keydown", (event) => {
-    if (isForOthers(event)) return;
-    const to = { ArrowLeft: moves.back, ArrowRight: moves.next, Home: moves.first, End: moves.last }[event.key];
-    if (!to) return;
-    event.preventDefault(); halt(self); go(self, to());
-  });
+  const self = begin(component, ".alignment", { picked: new Set(), cut: 2 }), { root, listen } = self;
+  self.pin = ({ t }) => pick(self, t);
+  self.canSee = (t, s) => canSee(self, t, s);
   const canvas = root.querySelector(".matrix");
   const place = (event) => {
     const box = canvas.getBoundingClientRect(), trace = view(self);
@@ -372,64 +257,19 @@ function setUp(component) {
   const cut = root.querySelector(".cut input");
   listen(cut, "input", () => { self.cut = Number(cut.value); root.querySelector(".cut b").textContent = (self.cut / 100).toFixed(2); schedule(self); });
   root.querySelector(".cut b").textContent = (self.cut / 100).toFixed(2);
-  listen(root.querySelector(".uniform"), "click", () => {
-    const n = seen(self, self.step), row = Array.from({ length: view(self).columns }, (_, s) => (canSee(self, self.step, s) ? 1 / n : 0));
-    if (n) touch(self, { weights: { ...kept(self.head.touch.weights, self.step), [self.step]: row } }, true);
-  });
-  listen(root.querySelector(".restore"), "click", () => touch(self, {}, false));
-  const force = root.querySelector(".force");
-  listen(force, "change", () => {
-    const word = force.value.trim();
-    force.value = "";
-    if (word) touch(self, { words: { ...kept(self.head.touch.words, self.step), [self.step]: word } }, true);
-  });
-  const heat = root.querySelector(".temperature"), factor = () => 10 ** (Number(heat.value) / 20);
-  const showHeat = () => (root.querySelector(".heat b").textContent = "τ = " + factor().toFixed(2));
-  self.showHeat = showHeat;
-  listen(heat, "input", showHeat);
-  listen(heat, "change", () => touch(self, { temperature: factor() }, true));
   self.resize = new ResizeObserver(() => { cancelAnimationFrame(self.layoutFrame); self.layoutFrame = requestAnimationFrame(() => { self.painted = self.background = null; layout(self); }); });
   return self;
-}
-
-function play(self) {
-  const button = self.root.querySelector(".play");
-  self.playing = setInterval(() => (self.step + 1 < view(self).target.length ? go(self, self.step + 1) : halt(self)), BEAT);
-  button.textContent = "Pause"; button.setAttribute("aria-pressed", "true");
-  go(self, self.step + 1 < view(self).target.length ? self.step + 1 : 0);
-}
-
-function halt(self) {
-  clearInterval(self.playing); self.playing = null;
-  const button = self.root.querySelector(".play");
-  button.textContent = "Play"; button.setAttribute("aria-pressed", "false");
 }
 
 export default function (component) {
   const { data, parentElement } = component;
   const isNew = !instances.has(parentElement);
   if (isNew) instances.set(parentElement, setUp(component));
-  const self = instances.get(parentElement);
+  const self = instances.get(parentElement), before = self.head, head = unpack(data);
   self.component = component;
-  const head = unpack(data);
-  const another = self.head?.sentence !== head.sentence, length = self.head?.traces.at(-1).target.length;
-  if (another) { self.picked.clear(); self.untouched = false; halt(self); }
-  if (!isNew && another) self.step = self.told = head.step;
-  self.head = head;
-  self.told ??= head.step;
-  self.step ??= head.step; // afterwards the browser knows better than the server where the finger is
-  if (self.head.traces.length < 2) self.untouched = false;
-  const grown = isOwn(self) && !isNew && !another && head.traces.at(-1).target.length > length;
-  if (grown) self.step = view(self).target.length - 1; // the text went on: so does the visitor
-  self.step = Math.min(self.step, view(self).target.length - 1);
-  self.draft = self.hover = null;
-  build(self);
-  self.showHeat();
-  if (another) requestAnimationFrame(() => reveal(self));
-  if (grown) go(self, self.step);
-  if (isNew) {
-    self.resize.observe(self.root);
-    requestAnimationFrame(() => setTimeout(() => { self.component.setStateValue("painted", true); reveal(self); }));
-  }
-  return () => { self.stop.abort(); self.resize.disconnect(); halt(self); clearTimeout(self.timer); instances.delete(parentElement); };
+  receive(self, head, isNew, () => self.picked.clear());
+  const grown = isOwn(self) && before?.of === head.of && head.traces.at(-1).target.length > before.traces.at(-1).target.length;
+  if (grown) go(self, view(self).target.length - 1); // the text went on: so does the visitor
+  if (isNew) self.resize.observe(self.root);
+  return () => end(self, parentElement);
 }

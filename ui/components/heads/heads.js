@@ -4,13 +4,6 @@
 const instances = new WeakMap();
 const SETTLE = 150; // ms without another choice before the server is told
 
-const element = (tag, properties, ...children) => { const made = Object.assign(document.createElement(tag), properties); made.append(...children); return made; };
-
-const isDark = (root) => {
-  const [r, g, b] = (getComputedStyle(root).getPropertyValue("--st-background-color").match(/[0-9a-f]{2}/gi) ?? ["ff", "ff", "ff"]).map((two) => parseInt(two, 16));
-  return r + g + b < 382;
-};
-
 function build(self) {
   const { root, head } = self, grid = root.querySelector(".grid"), columns = head.columns.length;
   root.classList.toggle("dark", isDark(root));
