@@ -38,7 +38,8 @@ BLIND = "ask-daquar-0"  # reads the question and never looks: a baseline, which 
 HOPS = {**NAMES, BLIND: 0}
 HELD_OUT = 20  # one picture in so many is not trained on
 MIRRORED = {"left": "right", "right": "left"}
-BEGIN = 0.3  # the standard deviation of W_I f_I + b_I in the beginning, where it is named
+BEGIN = 0.5  # the standard deviation of W_I f_I + b_I in the beginning, where it is named
+SURE = 3.0  # the length of an answer's row of W_u then
 UNSEEN = 0.05  # of the words are hidden while training, so that an unknown word is nothing new
 AT_ONCE = 8  # photos that the CNN sees at once
 NONE = -100  # no answer is to be learned here
@@ -276,7 +277,7 @@ def begin_named(model: Sighted, views: Tensor, words: Vocabulary, answers: Seque
     )
     san.embedding.weight.data[len(SPECIAL) :] = of_words[:, : san.embedding.embedding_dim]
     san.embedding.weight.data[: len(SPECIAL)] = 0
-    san.W_u.weight.data = nn.functional.normalize(of_answers)
+    san.W_u.weight.data = SURE * nn.functional.normalize(of_answers)
     network = zoo.load(zoo.EMBEDDED).network
     assert isinstance(network, EfficientNet) and isinstance(network.classifier, nn.Linear)
     W = network.classifier.weight

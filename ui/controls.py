@@ -7,7 +7,7 @@ import streamlit as st
 
 from models import zoo
 from models.picture import Picture, PictureError, gallery, gallery_picture, read_picture
-from ui import cached
+from ui import address, cached
 
 SOURCES = ["Gallery", "Upload", "Camera"]
 MEGABYTES = 20
@@ -103,7 +103,7 @@ def number(label: str, low: int, high: int, first: int, key: str, *, place: Any 
     fits = told.isdecimal() and len(told) < 10 and low <= int(told) <= high
     st.session_state.setdefault(key, int(told) if fits else first)
     chosen = int(place.number_input(label, low, high, key=key, **options))
-    _into_link(key, str(chosen))
+    address.hold(key, str(chosen))
     return chosen
 
 
@@ -114,10 +114,5 @@ def text(label: str, first: str, key: str, widest: int, *, place: Any = st, **op
     """
     st.session_state.setdefault(key, st.query_params.get(key, first)[:widest])
     typed: str = place.text_input(label, key=key, **options)
-    _into_link(key, typed[:widest])
+    address.hold(key, typed[:widest])
     return typed
-
-
-def _into_link(key: str, value: str) -> None:
-    if st.query_params.get(key) != value:
-        st.query_params[key] = value

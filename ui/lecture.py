@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import pandas as pd
 import streamlit as st
 
+from ui import address
 from ui.navigation import Page
 
 Choice = TypeVar("Choice")
@@ -62,6 +63,7 @@ def page(
         numbers, downloads: what the tables and buttons hold.
     """
     presenting = st.query_params.get("presenter") == "1"
+    address.begin()
     _head(about, presenting)
     with st.expander("Controls", icon=":material/tune:") if presenting else st.container():
         choice = controls()
@@ -105,6 +107,7 @@ def _body(
     downloads: Callable[[Any, Any], list[Download]],
 ) -> None:
     """All that runs again when the figure is touched; the controls above are left alone."""
+    address.keep()
     shown = figure(choice)
     if presenting or shown is None:
         return
@@ -140,8 +143,8 @@ def _take_home(downloads: Sequence[Download]) -> None:
 
 def link() -> str:
     """The address of this page with every control in it."""
-    address = (st.context.url or "").split("?")[0]
-    return f"{address}?{urlencode(st.query_params.to_dict())}" if st.query_params else address
+    page_address = (st.context.url or "").split("?")[0]
+    return f"{page_address}?{urlencode(st.query_params.to_dict())}" if st.query_params else page_address
 
 
 def as_it_is(text: str) -> str:

@@ -33,7 +33,7 @@ def test_the_first_screen_shows_what_it_stands_for() -> None:
         app
     )
     assert "Σα = 1.000000" in said(app) and "All 72 maps are shown" in said(app)
-    assert dict(app.query_params) == {"layer": "4", "head": "2", "step": "11"}
+    assert dict(app.query_params) == {"a": EXAMPLES[0].a, "b": "", "layer": "4", "head": "2", "step": "11"}
     assert not app.warning and not app.toast
 
 
@@ -91,13 +91,13 @@ def test_what_cannot_be_read_gets_a_sentence_and_the_rest_is_shown(text: str, wo
     app = visit(a=text)
     assert (words or "count from 1") in words_of(app)
     assert "<script>" not in said(app) and "<b>" not in said(app)
-    app.text_input(key="heads_a").set_value("Two dogs are running.").run()
+    app.text_input(key="a").set_value("Two dogs are running.").run()
     assert "count from 1" in said(app) and not app.exception
 
 
 def test_a_text_of_500_words_typed_is_refused() -> None:
     app = visit()
-    app.text_input(key="heads_a").set_value("word " * 500).run()
+    app.text_input(key="a").set_value("word " * 500).run()
     assert "at most 128 can be read" in words_of(app)
 
 
@@ -106,7 +106,7 @@ def test_every_example_brings_its_head_and_token(number: int) -> None:
     app = visit(layer="1", head="7", step="3")
     app.button_group(key="example").select(number).run()
     example = EXAMPLES[number]
-    assert app.text_input(key="heads_a").value == example.a
+    assert app.text_input(key="a").value == example.a
     assert f"layer {example.layer} · head {example.head}**" in said(app)
     assert f"row {example.token}, " in said(app)
 

@@ -12,7 +12,7 @@ from models import attention, encoder
 from models.encoder import NEITHER
 from models.trace import Trace
 from models.writer import Touch
-from ui import cached, computation
+from ui import cached, computation, controls
 from ui.cached import Reading
 from ui.components.alignment import alignment, sentence_of
 from ui.components.heads import Maps, overview
@@ -158,9 +158,9 @@ def ask() -> Choice:
     """The controls: one or two sentences, the model, what is shown of it."""
     left, middle, right = st.columns([2.2, 1.6, 1.1])
     with left:
-        a = _text("a", "Sentence A", "Type a sentence, then press Enter")
+        a = controls.text("Sentence A", TEXTS["a"], "a", WIDEST, placeholder="Type a sentence, then press Enter")
     with middle:
-        b = _text("b", "Sentence B, if you like", "read together with A")
+        b = controls.text("Sentence B, if you like", TEXTS["b"], "b", WIDEST, placeholder="read together with A")
     with right:
         model = st.selectbox("Model", MODELS, key="model", bind="query-params")
     st.pills(
@@ -199,19 +199,6 @@ def ask() -> Choice:
     )
 
 
-def _text(name: str, label: str, placeholder: str) -> str:
-    """The sentence typed, or that of the example picked, or that of the link; the link follows."""
-    key = f"heads_{name}"
-    if key not in st.session_state:
-        st.session_state[key] = st.query_params.get(name, TEXTS[name])[:WIDEST]
-    text = st.text_input(label, key=key, placeholder=placeholder)
-    if text == TEXTS[name]:
-        st.query_params.pop(name, None)
-    elif st.query_params.get(name) != text[:WIDEST]:
-        st.query_params[name] = text[:WIDEST]
-    return text
-
-
 def _title(number: int) -> str:
     return EXAMPLES[number].title
 
@@ -222,7 +209,7 @@ def _pick() -> None:
     if number is None:
         return
     example = EXAMPLES[number]
-    st.session_state.update({"heads_a": example.a, "heads_b": example.b, "example": None})
+    st.session_state.update({"a": example.a, "b": example.b, "example": None})
     st.session_state["heads_picked"] = st.session_state.get("heads_picked", 0) + 1
     for name, value in ((LAYER, example.layer), (HEAD, example.head), (STEP, example.token)):
         st.query_params[name] = str(value)
