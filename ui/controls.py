@@ -45,20 +45,21 @@ def source(sources: Sequence[str] = SOURCES, key: str = "source") -> str:
     return chosen or sources[0]
 
 
-def picture(source: str) -> Picture | None:
-    """The picture to attack. None, with a word, while a visitor has not given one."""
+def picture(source: str, first: str = "camera") -> Picture | None:
+    """The picture to look at. None, with a word, while a visitor has not given one. `first`: of the gallery."""
     if source == "Upload":
         return _own(st.file_uploader("Your photo", max_upload_size=MEGABYTES, key="file"))
     if source == "Camera":
         return _own(st.camera_input("Take a photo", key="camera"))
-    return _from_gallery()
+    return _from_gallery(first)
 
 
-def _from_gallery() -> Picture:
+def _from_gallery(first: str) -> Picture:
     entries = gallery()
     key = st.selectbox(
         "From the gallery",
         list(entries),
+        index=list(entries).index(first),
         format_func=lambda key: entries[key].title,
         key="gallery",
         bind="query-params",

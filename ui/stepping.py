@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from textwrap import shorten
 from typing import Any
 
 import pandas as pd
@@ -72,8 +73,7 @@ def _pick() -> None:
 
 
 def _short(example: str) -> str:
-    words = example.split()
-    return " ".join(words[:3]) + (" …" if len(words) > 3 else "")
+    return shorten(example, 30, placeholder=" …")
 
 
 def ask_way(ways: Sequence[str] = WAYS) -> str:

@@ -9,14 +9,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from models.card import CARDS
 from models.picture import gallery
 from tests.hostile import REFUSED, hostile_files
-
-
-def needs(card: str) -> pytest.MarkDecorator:
-    """A page without its weights is not in the menu."""
-    return pytest.mark.skipif(not (CARDS / f"{card}.json").exists(), reason=f"the weights of {card} are not shipped")
 
 
 def open_page(page: Page, server: str, name: str, query: str = "") -> Locator:
@@ -73,7 +67,6 @@ def stroke(page: Page, component: Locator, *cells: tuple[int, int]) -> None:
     page.mouse.up()
 
 
-@needs("caption")
 def test_a_photo_is_uploaded_described_stepped_painted_and_taken_home(page: Page, server: str, tmp_path: Path) -> None:
     page.goto(f"{server}/caption?source=Upload")
     upload(page, "cup.jpg", photo())
@@ -122,7 +115,6 @@ def test_a_photo_is_uploaded_described_stepped_painted_and_taken_home(page: Page
     assert words(component) == caption
 
 
-@needs("caption")
 def test_stepping_asks_nobody_and_a_touch_does_not_send_the_picture_again(page: Page, server: str) -> None:
     sent: list[object] = []
     received: list[int] = []
@@ -156,7 +148,6 @@ def test_stepping_asks_nobody_and_a_touch_does_not_send_the_picture_again(page: 
     assert max(received) < 150_000
 
 
-@needs("caption")
 def test_maps_are_moved_erased_forbidden_and_made_uniform(page: Page, server: str) -> None:
     component = open_page(page, server, "caption", "gallery=Cup+of+coffee&step=2")
     facts = component.locator(".facts")
@@ -184,7 +175,6 @@ def test_maps_are_moved_erased_forbidden_and_made_uniform(page: Page, server: st
     expect(facts).to_contain_text("row 4, column 4: α = 0.000000")
 
 
-@needs("caption")
 def test_a_cell_is_chosen_and_painted_by_keys_alone(page: Page, server: str) -> None:
     component = open_page(page, server, "caption", "gallery=Cup+of+coffee")
     component.get_by_role("radio", name="Point").focus()
@@ -198,7 +188,6 @@ def test_a_cell_is_chosen_and_painted_by_keys_alone(page: Page, server: str) -> 
     expect(component.locator(".facts")).to_contain_text("row 3, column 2: α = 1.000000")
 
 
-@needs("caption")
 def test_a_step_is_kept_beside_the_others_and_the_path_is_drawn(page: Page, server: str) -> None:
     component = open_page(page, server, "caption", "gallery=Cup+of+coffee")
     page.keyboard.press("k")
@@ -215,7 +204,6 @@ def test_a_step_is_kept_beside_the_others_and_the_path_is_drawn(page: Page, serv
     expect(component).to_have_attribute("data-step", "2")
 
 
-@needs("caption")
 def test_a_threshold_says_what_it_hides(page: Page, server: str) -> None:
     component = open_page(page, server, "caption", "gallery=Cup+of+coffee")
     component.locator("input.cut").fill("50")
@@ -224,7 +212,6 @@ def test_a_threshold_says_what_it_hides(page: Page, server: str) -> None:
     )
 
 
-@needs("caption")
 def test_a_deep_link_opens_the_picture_the_step_and_the_touch(page: Page, server: str) -> None:
     component = open_page(page, server, "caption", "gallery=Chelsea+the+cat&step=2&way=Greedy")
     component.get_by_role("radio", name="Paint").click()
@@ -240,7 +227,6 @@ def test_a_deep_link_opens_the_picture_the_step_and_the_touch(page: Page, server
     expect(component).to_have_attribute("data-step", "1")
 
 
-@needs("caption")
 def test_the_exported_file_steps_without_a_server(page: Page, server: str, browser: Browser, tmp_path: Path) -> None:
     component = open_page(page, server, "caption", "gallery=Cup+of+coffee")
     caption = words(component)
@@ -258,7 +244,6 @@ def test_the_exported_file_steps_without_a_server(page: Page, server: str, brows
     context.close()
 
 
-@needs("caption")
 def test_bad_files_are_refused_in_a_sentence_and_the_last_picture_stays(page: Page, server: str) -> None:
     page.goto(f"{server}/caption?source=Upload")
     upload(page, "cup.jpg", photo())
@@ -270,13 +255,7 @@ def test_bad_files_are_refused_in_a_sentence_and_the_last_picture_stays(page: Pa
         assert words(drawn(page)) == caption
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=needs(card))
-        for name, card in (("caption", "caption"), ("captcha", "captcha"), ("ask", "ask-daquar"))
-    ],
-)
+@pytest.mark.parametrize("name", ["caption", "captcha", "ask"])
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (1280, "dark")])
 def test_nothing_sticks_out_on_a_phone_and_dark_is_dark(
     page: Page, server: str, name: str, width: int, scheme: str
@@ -292,7 +271,6 @@ def test_nothing_sticks_out_on_a_phone_and_dark_is_dark(
     assert bool(component.evaluate("root => root.classList.contains('dark')")) == (scheme == "dark")
 
 
-@needs("captcha")
 def test_a_captcha_of_ones_own_is_drawn_and_read_with_its_glimpses(page: Page, server: str) -> None:
     component = open_page(page, server, "captcha")
     field = page.get_by_role("textbox", name="Text")
@@ -309,7 +287,6 @@ def test_a_captcha_of_ones_own_is_drawn_and_read_with_its_glimpses(page: Page, s
     expect(page.get_by_text("cannot be drawn")).to_be_visible()
 
 
-@needs("ask-daquar")
 def test_two_hops_stand_beside_each_other_and_a_question_is_typed(page: Page, server: str) -> None:
     component = open_page(page, server, "ask")
     expect(component).to_have_attribute("data-step", "1")

@@ -112,13 +112,6 @@ def test_a_bad_link_is_said() -> None:
     assert "red a tower" in said(app)
 
 
-def test_a_page_is_in_the_menu_once_its_weights_are_here() -> None:
-    from ui.navigation import CAPTION, shipped
-
-    assert shipped(CAPTION, "headline") == [CAPTION]
-    assert shipped(CAPTION, "no such card") == []
-
-
 def test_the_gate_is_drawn_as_it_was_computed() -> None:
     beta = table(visit(look="All words"), "β")["β"].to_numpy()
     assert ((beta > 0) & (beta < 1)).all()

@@ -167,7 +167,8 @@ function receive(self, head, isNew, forget) {
   self.step ??= head.step;
   if (head.traces.length < 2) self.untouched = false;
   self.step = Math.min(self.step, view(self).target.length - 1);
-  self.draft = self.hover = null;
+  self.draft = null;
+  if (another || !self.pointsAtPicture) self.hover = null; // the words under a pointer are drawn anew, a picture stays where it is
   self.root.querySelector(".temperature").value = Math.round(20 * Math.log10(head.touch.temperature ?? 1));
   self.showHeat();
   build(self);

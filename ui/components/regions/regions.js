@@ -353,7 +353,7 @@ function keys(self, event) {
 // ---------------------------------------------------------------- life
 
 function setUp(component) {
-  const self = begin(component, ".regions", { kept: null, tool: "point", cursor: 0, smooth: false, path: false, scale: "step", overlay: "white", opacity: 60, cut: 0 });
+  const self = begin(component, ".regions", { pointsAtPicture: true, kept: null, tool: "point", cursor: 0, smooth: false, path: false, scale: "step", overlay: "white", opacity: 60, cut: 0 });
   const { root, listen } = self, find = (selector) => root.querySelector(selector), map = find(".map");
   const again = () => { multiples(self); schedule(self); };
   const toggles = { smooth: () => { self.smooth = !self.smooth; again(); }, path: () => { self.path = !self.path; schedule(self); },
