@@ -9,14 +9,16 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from attacks.apgd import apgd
 from attacks.balls import Pictures
 from attacks.gradient import Loss, fgsm, pgd
+from attacks.nearest import Margin, Margins
 from attacks.perturbation import Perturbation, to_8bit
 
 Model = Callable[[Pictures], Float[Tensor, "batch classes"]]
 Labels = Int[Tensor, " batch"]
 
-ATTACKS: dict[str, Callable[..., Perturbation]] = {"fgsm": fgsm, "pgd": pgd}
+ATTACKS: dict[str, Callable[..., Perturbation]] = {"fgsm": fgsm, "pgd": pgd, "apgd": apgd}
 
 
 def cross_entropy(model: Model, y: Labels | None) -> Loss:
@@ -42,6 +44,36 @@ def negative_log_likelihood(z: Float[Tensor, "batch classes"], y: Labels) -> Flo
     z, y = z.double(), y[:, None]
     rivals = z.scatter(1, y, float("-inf")).logsumexp(1)
     return F.softplus(rivals - z.gather(1, y)[:, 0]).float()
+
+
+def margins(model: Model, y: Labels, rivals: int = 10) -> Margins:
+    r"""$z_y - z_k$ for the likeliest `rivals` of each picture, chosen once: all above 0 while the answer is `y`."""
+    answer = logits_of(model)
+    chosen: list[Tensor] = []
+
+    def of(x: Pictures) -> Float[Tensor, "batch rivals"]:
+        z = answer(x)
+        if not chosen:
+            others = z.detach().scatter(1, y[:, None], float("-inf"))
+            chosen.append(others.topk(min(rivals, z.shape[1] - 1)).indices)
+        return z.gather(1, y[:, None]) - z.gather(1, chosen[0])
+
+    return of
+
+
+def margin(model: Model, y: Labels, *, targeted: bool = False) -> Margin:
+    r"""$z_y - \max_{k \ne y} z_k$: above 0 while the answer is `y`; `targeted`: with the sign turned, above 0 until it is.
+
+    Source: Carlini & Wagner 2017, $f_6$.
+    """
+    answer = logits_of(model)
+
+    def of(x: Pictures) -> Float[Tensor, " batch"]:
+        z = answer(x)
+        lead = z.gather(1, y[:, None])[:, 0] - z.scatter(1, y[:, None], float("-inf")).amax(1)
+        return -lead if targeted else lead
+
+    return of
 
 
 def attack(

@@ -5,6 +5,7 @@ An attack knows no network, only `loss(x) -> (batch,)`. It asks for the gradient
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -25,8 +26,31 @@ def gradient(loss: Loss, x: Pictures) -> tuple[Float[Tensor, " batch"], Pictures
     return J.detach(), grad
 
 
+class Step(NamedTuple):
+    r"""A step that an attack has just done: to watch it, and to see that there was something to follow.
+
+    Attributes:
+        t: its number, from 0.
+        x: the pictures after it, not rounded.
+        J: the loss before it.
+        length: $\|\nabla_x J\|_2$ before it. Where it is 0 the attack is blind; that says nothing of the network's strength.
+    """
+
+    t: int
+    x: Pictures
+    J: Float[Tensor, " batch"]
+    length: Float[Tensor, " batch"]
+
+
+Watch = Callable[[Step], None]  # called after every step; it may raise to stop
+
+
+def nobody(_step: Step) -> None:
+    """Nobody watches."""
+
+
 def fgsm(loss: Loss, x: Pictures, epsilon: float, *, ball: Ball = LINF, targeted: bool = False) -> Perturbation:
-    r"""Fast gradient sign method: one step of size $\epsilon$ in the direction that raises the loss most.
+    r"""Fast gradient sign method: one step of size $\epsilon$ in the direction that raises the loss most; `pgd` with one step.
 
     $$\tilde x = \mathrm{clip}_{[0,1]}(x + \eta), \qquad \eta = \epsilon\,\mathrm{sign}(\nabla_x J(\theta, x, y))$$
 
@@ -35,10 +59,7 @@ def fgsm(loss: Loss, x: Pictures, epsilon: float, *, ball: Ball = LINF, targeted
     Source: Goodfellow, Shlens & Szegedy 2014, *Explaining and Harnessing Adversarial Examples*, section 3.
     Units: pixels in [0, 1], epsilon in pixels. Raises ValueError for pixels or an epsilon out of range.
     """
-    x = checked(x, epsilon)
-    J, grad = gradient(loss, x)
-    eta = ball.optimize_linear(-grad if targeted else grad, epsilon)
-    return Perturbation(x, (x + eta).clamp(0, 1), epsilon, ball.name, history=(J,))
+    return pgd(loss, x, epsilon, steps=1, step_size=epsilon, ball=ball, targeted=targeted)
 
 
 def pgd(
@@ -51,26 +72,59 @@ def pgd(
     ball: Ball = LINF,
     targeted: bool = False,
     seed: int | None = None,
+    restarts: int = 1,
+    momentum: float = 0.0,
+    watch: Watch = nobody,
 ) -> Perturbation:
     r"""Projected gradient descent: small steps of `fgsm`, each brought back into the ball and into [0, 1].
 
     $$x^{t+1} = \mathrm{clip}_{[0,1]}\big(x + \Pi_\epsilon(x^t + a\,\mathrm{sign}(\nabla_x J(\theta, x^t, y)) - x)\big)$$
 
-    Starts at $x$, or with a `seed` at a random point of the ball.
+    Starts at $x$, or with a `seed` at a random point of the ball. Without one it is BIM (Kurakin 2016). With `momentum` $\mu$ the
+    step follows $g^{t+1} = \mu g^t + \nabla J / \|\nabla J\|_1$ instead (Dong 2018). With `restarts` each picture keeps the best
+    of so many runs; all but the first start at random.
 
     Source: Madry et al. 2018, *Towards Deep Learning Models Resistant to Adversarial Attacks*, section 2.1.
     Units and errors as `fgsm`.
     """
-    x_t = x = checked(x, epsilon)
-    if seed is not None:
-        x_t = (x + ball.random_start(x, epsilon, torch.Generator().manual_seed(seed))).clamp(0, 1)
-    history = []
-    for _ in range(steps):
-        J, grad = gradient(loss, x_t)
-        step = ball.optimize_linear(-grad if targeted else grad, step_size)
-        x_t = (x + ball.project(x_t + step - x, epsilon)).clamp(0, 1)
-        history.append(J)
-    return Perturbation(x, x_t, epsilon, ball.name, tuple(history))
+    x, worse = checked(x, epsilon), -1 if targeted else 1
+    best, highest, history = x, None, list[Tensor]()
+    for run in range(restarts):
+        x_t, g = x, torch.zeros_like(x)
+        if seed is not None or run:
+            generator = torch.Generator().manual_seed((seed or 0) + run)
+            x_t = (x + ball.random_start(x, epsilon, generator)).clamp(0, 1)
+        history = []
+        for t in range(steps):
+            J, grad = gradient(loss, x_t)
+            g = grad if not momentum else momentum * g + grad / size(grad, 1)
+            step = ball.optimize_linear(worse * g, step_size)
+            x_t = (x + ball.project(x_t + step - x, epsilon)).clamp(0, 1)
+            history.append(J)
+            watch(Step(run * steps + t, x_t, J, grad.flatten(1).norm(dim=1)))
+        if restarts > 1:
+            with torch.no_grad():
+                reached = worse * loss(x_t)
+            higher = reached > highest if highest is not None else torch.ones_like(reached, dtype=torch.bool)
+            highest = reached if highest is None else reached.maximum(highest)
+            x_t = torch.where(higher[:, None, None, None], x_t, best)
+        best = x_t
+    return Perturbation(x, best, epsilon, ball.name, tuple(history))
+
+
+def size(g: Pictures, p: float) -> Float[Tensor, "batch 1 1 1"]:
+    r"""$\|g\|_p$ of each picture, never 0: to divide by."""
+    return g.flatten(1).norm(p=p, dim=1).clamp_min(torch.finfo(g.dtype).tiny)[:, None, None, None]
+
+
+def noise(x: Pictures, epsilon: float, *, ball: Ball = LINF, seed: int = 0) -> Perturbation:
+    r"""The control: a random $\eta$ as large as an attack's; of $L_\infty$ a corner of the ball, $\pm\epsilon$ everywhere.
+
+    Source: Goodfellow 2014, section 7. Units and errors as `fgsm`.
+    """
+    x = checked(x, epsilon)
+    direction = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed), dtype=x.dtype)
+    return Perturbation(x, (x + ball.optimize_linear(direction, epsilon)).clamp(0, 1), epsilon, ball.name, ())
 
 
 def checked(x: Pictures, epsilon: float) -> Pictures:

@@ -31,7 +31,7 @@ def run(
     """The attack of that line of the table, steps long enough to leave the ball if nobody brings them back."""
     epsilon = EPSILONS[ball] if epsilon is None else epsilon
     y = torch.arange(len(x)) % 3
-    more = {"steps": 6, "step_size": epsilon / 2} if method == "pgd" else {}
+    more = {"pgd": {"steps": 6, "step_size": epsilon / 2}, "apgd": {"steps": 6}}.get(method, {})
     return attack(model, x, y, epsilon, method=method, targeted=targeted, ball=BALLS[ball], **more, **options)
 
 
@@ -58,7 +58,12 @@ def test_trap_01_epsilon_is_in_pixels_whatever_the_normalisation(method: str, ba
 
     x = 0.25 + 0.5 * small_pictures(6)  # far from black and white: nothing is clipped
     eta = run(Normalised(), x, method, ball, targeted).exact - x
-    assert (size(ball, eta) * 255).tolist() == pytest.approx([EPSILONS[ball] * 255] * 6, abs=1e-3)
+    whole = (
+        0.99 if (method, ball) == ("apgd", "l2") else 1.0
+    )  # between two points of a round ball lies one a little inside
+    assert (size(ball, eta) <= EPSILONS[ball] + 1e-3 / 255).all() and (
+        size(ball, eta) >= whole * EPSILONS[ball] - 1e-3 / 255
+    ).all()
     if ball == "linf":  # in every channel, by the same
         assert (eta.abs().amax((0, 2, 3)) * 255).tolist() == pytest.approx([6, 6, 6], abs=1e-3)
 
@@ -69,7 +74,7 @@ def test_trap_13_after_every_step_it_is_inside(method: str, ball: str, targeted:
         model, x = Small(), small_pictures(6)
         done = run(model, x, method, ball, targeted, **start)
         visited = [*model.seen, done.exact]
-        assert len(visited) == (2 if method == "fgsm" else 7)
+        assert len(visited) == {"fgsm": 2, "pgd": 7, "apgd": 8}[method]
         for pictures in visited:
             assert (size(ball, pictures - x) <= EPSILONS[ball] + 1e-6).all()
             assert pictures.min() >= 0 and pictures.max() <= 1
