@@ -19,6 +19,7 @@ STYLES = (
 )
 SIDES = [[0, CALM], [0.5, "rgba(255,255,255,0)"], [1, ORANGE]]  # of the boundary: one class, neither, the other
 
+FEW = 12  # numbers of labels that are all written at the axis
 Curve = tuple[Sequence[int], Sequence[float], Sequence[float]]  # labels, mean accuracy in %, standard deviation
 
 
@@ -54,7 +55,8 @@ def curves(lines: Mapping[str, Curve], styles: Mapping[str, int], band: str) -> 
             marker={"symbol": symbol, "size": 7},
             hovertemplate="%{y:.1f} ± %{customdata:.1f} %",
         )
-    figure.update_xaxes(title="labels")
+    longest = max((labels for labels, _, _ in lines.values()), key=len)
+    figure.update_xaxes(title="labels", tickvals=list(longest) if len(longest) <= FEW else None)
     figure.update_yaxes(title=f"test accuracy, %{band}")
     return figure.update_layout(
         height=400,
@@ -68,6 +70,7 @@ def plane(
     axes: tuple[Float[np.ndarray, " columns"], Float[np.ndarray, " rows"]],
     p: Float[np.ndarray, "rows columns"],
     unlabelled: Float[np.ndarray, "pool 2"],
+    measured: tuple[Float[np.ndarray, "some 2"], Float[np.ndarray, "some 2"]],
     labelled: Float[np.ndarray, "labelled 2"],
     labels: Int[np.ndarray, " labelled"],
     free: Bool[np.ndarray, " labelled"],
@@ -79,11 +82,14 @@ def plane(
 
     Args:
         p: of the second class, on the grid of `axes`.
+        measured: some of the unlabelled, and the nearest place across the boundary of each.
         free: which of the labelled are adversarial partners.
     """
     figure = go.Figure()
     x, y = axes
-    figure.add_heatmap(x=x, y=y, z=p, zmin=0, zmax=1, colorscale=SIDES, opacity=0.35, showscale=False, hoverinfo="skip")
+    figure.add_heatmap(
+        x=x, y=y, z=p, zmin=0, zmax=1, colorscale=SIDES, opacity=0.35, zsmooth="best", showscale=False, hoverinfo="skip"
+    )
     figure.add_contour(
         x=x,
         y=y,
@@ -96,6 +102,7 @@ def plane(
         name="boundary",
     )
     _points(figure, unlabelled, f"no label: {len(unlabelled)}", {"color": QUIET, "size": 5, "opacity": 0.7})
+    _ways(figure, *measured)
     for k, (colour, symbol) in enumerate(((CALM, "circle"), (ORANGE, "square"))):
         _points(figure, labelled[(labels == k) & ~free], f"label {k}", {"color": colour, "symbol": symbol, "size": 11})
         if (free & (labels == k)).any():
@@ -130,6 +137,14 @@ def plane(
         margin={"l": 10, "r": 10, "t": 30, "b": 10},
         legend={"orientation": "h", "y": 1, "yanchor": "bottom"},
     )
+
+
+def _ways(figure: go.Figure, start: Float[np.ndarray, "some 2"], end: Float[np.ndarray, "some 2"]) -> None:
+    """A thin line from each point to its place across the boundary, all of them one trace."""
+    gap = np.full_like(start, np.nan)
+    x, y = np.stack([start, end, gap], 1).reshape(-1, 2).T
+    name, line = f"distance of {len(start)} of them", {"color": QUIET, "width": 1}
+    figure.add_scatter(x=x, y=y, name=name, mode="lines", line=line, hoverinfo="skip")
 
 
 def _points(figure: go.Figure, xy: Float[np.ndarray, "points 2"], name: str, marker: Mapping[str, object]) -> None:

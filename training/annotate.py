@@ -33,6 +33,7 @@ from training.snapshot import Snapshot
 DFAL = "dfal"
 UPDATES, RATE, DECAY = 80, 0.01, 1e-4  # of Adam, with all labels at once
 ROUNDS = 19
+HALVINGS = 12
 TESTED = 500  # digits kept aside
 MOONS, NOISE = 300, 0.15
 
@@ -81,7 +82,7 @@ class Nearest:
     Attributes:
         partner: $x + \eta$, on the other side of the boundary.
         distance: $\|\eta\|_2$, in pixels of [0, 1].
-        answer, rival: what the network says of $x$, and of the partner.
+        answer, rival: what the network says of $x$, and what it would say beyond the boundary.
     """
 
     partner: Pictures
@@ -116,31 +117,48 @@ def pool(task: str) -> Pool:
 
 
 def nearest(network: MLP, x: Pictures) -> Nearest:
-    """How far each picture is from the boundary, and what lies just beyond it."""
+    """How far each picture is from the boundary, and what lies just beyond it: DeepFool, then back along its way to the boundary.
+
+    An upper bound: DeepFool takes the boundary for flat, so another way may be shorter.
+    """
     with torch.no_grad():
         answer = network(x).argmax(1)
-    partner = deepfool(margins(network, answer), x).exact
+    partner = back(network, x, answer, deepfool(margins(network, answer), x).exact)
     with torch.no_grad():
-        rival = network(partner).argmax(1)
+        rival = network(partner).scatter(1, answer[:, None], float("-inf")).argmax(1)
     return Nearest(partner, (partner - x).flatten(1).norm(dim=1), answer, rival)
 
 
 @torch.no_grad()
+def back(network: MLP, x: Pictures, answer: Labels, beyond: Pictures) -> Pictures:
+    """The first picture on the way from `x` to `beyond` with another answer, by bisection; `beyond` where only that has."""
+    low, high = torch.zeros(len(x), 1, 1, 1), torch.ones(len(x), 1, 1, 1)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        crossed = (network(x + middle * (beyond - x)).argmax(1) != answer)[:, None, None, None]
+        low, high = torch.where(crossed, low, middle), torch.where(crossed, middle, high)
+    return x + high * (beyond - x)
+
+
+@torch.no_grad()
 def by_entropy(network: MLP, x: Pictures) -> Float[Tensor, " batch"]:
-    r"""$\sum_k p_k \log p_k$: the smaller, the less sure."""
+    r"""$\sum_k p_k \log p_k$, the entropy with its sign turned: the smaller, the less sure of all classes."""
     log_p = network(x).log_softmax(1)
     return (log_p.exp() * log_p).sum(1)
 
 
 @torch.no_grad()
 def by_margin(network: MLP, x: Pictures) -> Float[Tensor, " batch"]:
-    r"""$p_{(1)} - p_{(2)}$."""
+    r"""$p_{(1)} - p_{(2)}$ of the two likeliest classes: the smaller, the less sure which of them."""
     first, second = network(x).softmax(1).topk(2).values.T
     return first - second
 
 
 def by_distance(network: MLP, x: Pictures) -> Float[Tensor, " batch"]:
-    r"""$\|\eta\|_2$ of DeepFool."""
+    r"""$\|\eta\|_2$, the smallest change that DeepFool needs to turn the answer: the smaller, the nearer to the boundary.
+
+    Ducoffe & Precioso 2018 take it for the margin of a deep network, which has no formula.
+    """
     return nearest(network, x).distance
 
 

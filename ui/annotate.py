@@ -20,7 +20,7 @@ from figures import annotate as figures
 from models import zoo
 from models.picture import from_pixels, png
 from training import annotate
-from training.annotate import DFAL, ROUNDS, STRATEGIES, Settings, network_of, paired, pool
+from training.annotate import DFAL, ROUNDS, Settings, nearest, network_of, paired, pool
 from training.report_annotate import AT, NAME, band
 from training.snapshot import Snapshot
 from ui import address, cached, controls
@@ -37,10 +37,12 @@ STYLES = {title: number for number, title in enumerate(TITLES.values())}
 ASKED = tuple(name for name in TITLES if name != DFAL)
 DIGITS, MOONS, YOU = PARTS = ("Digits", "Two moons", "You label")
 MOONS_START, MOONS_QUERY, MOONS_ROUNDS = 4, 3, 20
-FIRST_ROUNDS, FIRST_SEEDS, MOST_SEEDS = 2, 2, 10
+FIRST_ROUNDS, FIRST_SEEDS, MOST_SEEDS = 2, 3, 10
+ENOUGH_SEEDS = 3  # for an interval that says anything
 PATIENCE = 0.5  # seconds between two drawings of curves that grow
-ENLARGED = 6  # screen pixels of a digit's pixel
+ENLARGED = 8  # screen pixels of a digit's pixel
 MOST_SAID = 60  # labels of a visitor
+MEASURED = 4  # every so manieth unlabelled point of the plane is drawn with its distance
 GRID = 120  # points a side of the plane
 FREE_HELP = (
     "Ducoffe & Precioso's DFAL: each picture that was asked for brings its adversarial partner x + η, with the same label, "
@@ -239,13 +241,13 @@ def _digit_notes(choice: Choice, accuracy: dict[str, list[list[float]]]) -> None
 
 
 def live_sentence(choice: Choice, accuracy: dict[str, list[list[float]]]) -> str:
-    """Where the curves are, and, from two seeds on, the pairs."""
+    """Where the curves are, and, from three seeds on, the pairs."""
     rounds = len(next(iter(accuracy.values()))[0]) - 1
     at = {name: [row[-1] for row in rows] for name, rows in accuracy.items()}
     reached = ", ".join(f"{TITLES[name]} {np.mean(values):.1f} %" for name, values in at.items())
     said = f"Computed here, {choice.settings.start + rounds * choice.settings.query} labels: {reached}."
     ours = next((name for name in (DFAL, "deepfool") if name in at), None)
-    if ours is None or choice.seeds < 2:
+    if ours is None or choice.seeds < ENOUGH_SEEDS:
         return said
     others = [difference_words(TITLES[name], *paired(at[ours], at[name]), choice.seeds) for name in at if name != ours]
     return said + (f" {TITLES[ours]}, seed by seed: {'; '.join(others)}." if others else "")
@@ -270,8 +272,8 @@ def pictures(settings: Settings, snapshot: Snapshot) -> None:
             distance = float(state["distance"][i])
             st.image(
                 data_url(pair, ENLARGED),
-                caption=f"{answer} | {rival}: {distance:.3f}",
-                alt=f"A digit taken for {answer}; changed by {distance:.3f} it is taken for {rival}",
+                caption=f"{answer} | {rival}: {distance:.3g}",
+                alt=f"A digit taken for {answer}; changed by {distance:.3g} it is taken for {rival}",
             )
 
 
@@ -308,7 +310,7 @@ def recorded_verdict(found: dict[str, Any]) -> str:
         rows = [row for row in found["pairs"] if (row["strategy"], row["other"]) == ("deepfool", name)]
         won = [row["labels"] for row in rows if row["difference"] > row["half"]]
         lost = [row["labels"] for row in rows if -row["difference"] > row["half"]]
-        said.append(f"than **{TITLES[name]}** {_places('better', won)}, {_places('worse', lost)}")
+        said.append(f"against **{TITLES[name]}** {_places('better', won)}, {_places('worse', lost)}")
     free = [row for row in found["pairs"] if (row["strategy"], row["other"]) == (DFAL, "deepfool")]
     helped = [row["labels"] for row in free if row["difference"] > row["half"]]
     harmed = [row["labels"] for row in free if -row["difference"] > row["half"]]
@@ -318,8 +320,8 @@ def recorded_verdict(found: dict[str, Any]) -> str:
         for accuracy, by in found["enough"].items()
     )
     return (
-        f"Of {len(AT)} places compared seed by seed (95 % intervals), DeepFool is {'; '.join(said)}. "
-        f"The free partners {_places('helped', helped)} and {_places('harmed', harmed)}. Labels needed: {reached}."
+        f"Seed by seed at {', '.join(map(str, AT))} labels, by 95 % intervals, DeepFool is {'; '.join(said)}. "
+        f"Its partners as free examples {_places('helped', helped)} and {_places('harmed', harmed)}. Labels needed: {reached}."
     )
 
 
@@ -354,16 +356,19 @@ def plane(settings: Settings, snapshot: Snapshot) -> go.Figure:
     low, high = everything.amin(0) - 0.05, everything.amax(0) + 0.05
     x, y = (torch.linspace(float(low[i]), float(high[i]), GRID) for i in (0, 1))
     rows, columns = torch.meshgrid(y, x, indexing="ij")
+    network = network_of(settings, snapshot)
     with torch.no_grad():
-        p = network_of(settings, snapshot)(torch.stack([columns, rows], -1).reshape(-1, 1, 1, 2)).softmax(1)[:, 1]
+        p = network(torch.stack([columns, rows], -1).reshape(-1, 1, 1, 2)).softmax(1)[:, 1]
     rest = torch.ones(len(everything), dtype=torch.bool)
     rest[state["labelled"]] = False
+    measured = known.x[rest][::MEASURED]
     partners = state["partners"][:, 0, 0]
     free = torch.arange(len(state["labelled"]) + len(partners)) >= len(state["labelled"])
     return figures.plane(
         (x.numpy(), y.numpy()),
         p.reshape(GRID, GRID).numpy(),
         everything[rest].numpy(),
+        (measured[:, 0, 0].numpy(), nearest(network, measured).partner[:, 0, 0].numpy()),
         torch.cat([everything[state["labelled"]], partners]).numpy(),
         torch.cat([state["labels"], state["of_partners"]]).numpy(),
         free.numpy(),
@@ -378,7 +383,7 @@ def _moon_notes(snapshot: Snapshot, accuracy: list[float]) -> None:
     grown = " → ".join(f"{value:.1f}" for value in accuracy)
     st.markdown(
         f"{snapshot.metrics['labels']:.0f} labels, test accuracy **{accuracy[-1]:.1f} %** ({grown}). An arrow is the shortest way "
-        f"that DeepFool found across the boundary p = ½: ‖η‖₂ is {float(distance.min()):.4f} to {float(distance.max()):.4f}. "
+        f"that DeepFool found across the boundary p = ½: ‖η‖₂ is {float(distance.min()):.2g} to {float(distance.max()):.2g}. "
         "A label there can move the boundary; far from it, a label mostly says what the network knows. But the distance is to the "
         "network’s own boundary: where the network is wrong and sure, it asks nothing."
     )
@@ -399,7 +404,10 @@ def draw_yours(choice: Choice) -> Shown:
     with left:
         x = pool("digits").x[snapshot.state["picked"]]
         st.image(
-            data_url(x[0], 3 * ENLARGED), caption="Which digit is it?", alt="The digit that is asked for", width=200
+            data_url(x[0], 24),
+            caption="Which digit is it? Click, or type it.",
+            alt="The digit that is asked for",
+            width=200,
         )
         with st.container(horizontal=True, gap="small"):
             for k in range(10):
@@ -447,7 +455,7 @@ def _take_back() -> None:
 def _your_notes(settings: Settings, labels: tuple[int, ...], snapshot: Snapshot) -> None:
     state = snapshot.state
     st.markdown(
-        f"The network says {int(state['answer'][0])}; a change of ‖η‖₂ = {float(state['distance'][0]):.3f} would make it say "
+        f"The network says {int(state['answer'][0])}; a change of ‖η‖₂ = {float(state['distance'][0]):.3g} would make it say "
         f"{int(state['rival'][0])}. Wrong labels are taken as they are: give some, and see what they do."
     )
     if not labels:
@@ -461,8 +469,8 @@ def _your_notes(settings: Settings, labels: tuple[int, ...], snapshot: Snapshot)
     with st.spinner("Learning once more, with the right label …"):
         instead = cached.told(settings, (*labels[:-1], right)).metrics["accuracy"]
     st.warning(
-        f"You said {said}; it is a {right}. Test accuracy {before:.1f} → **{after:.1f} %**; with the right label it were "
-        f"**{instead:.1f} %**. It stays, one of {settings.start + len(labels)} labels.",
+        f"You said {said}; it is a {right}. Test accuracy {before:.1f} → **{after:.1f} %**; with the right label it "
+        f"would have been **{instead:.1f} %**. It stays, one of {settings.start + len(labels)} labels.",
         icon=":material/close:",
     )
 
@@ -522,9 +530,11 @@ def downloads(shown: Shown) -> list[Download]:
 def code() -> tuple[Callable[..., Any], ...]:
     """The functions that compute it."""
     return (
-        *dict.fromkeys(STRATEGIES.values()),
+        annotate.by_distance,
         annotate.nearest,
         deepfool,
+        annotate.by_entropy,
+        annotate.by_margin,
         annotate.choose,
         annotate.fit,
         annotate.go_on,
