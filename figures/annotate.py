@@ -55,7 +55,7 @@ def curves(lines: Mapping[str, Curve], styles: Mapping[str, int], band: str) -> 
             marker={"symbol": symbol, "size": 7},
             hovertemplate="%{y:.1f} ± %{customdata:.1f} %",
         )
-    longest = max((labels for labels, _, _ in lines.values()), key=len)
+    longest = max((labels for labels, _, _ in lines.values()), key=len, default=())
     figure.update_xaxes(title="labels", tickvals=list(longest) if len(longest) <= FEW else None)
     figure.update_yaxes(title=f"test accuracy, %{band}")
     return figure.update_layout(

@@ -11,8 +11,8 @@ def choose() -> words.Choice | None:
     return words.choose()
 
 
-def figure(choice: words.Choice) -> words.Shown:
-    """The curves, the plane, or the digit that a visitor labels."""
+def figure(choice: words.Choice) -> words.Shown | None:
+    """The curves, the plane, or the digit that a visitor labels. None while curves still grow."""
     return words.DRAWN[choice.part](choice)
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 import torch
+from streamlit.errors import StreamlitAPIException
 from torch import Tensor
 
 from attacks.nearest import deepfool
@@ -39,7 +40,8 @@ DIGITS, MOONS, YOU = PARTS = ("Digits", "Two moons", "You label")
 MOONS_START, MOONS_QUERY, MOONS_ROUNDS = 4, 3, 20
 FIRST_ROUNDS, FIRST_SEEDS, MOST_SEEDS = 2, 3, 10
 ENOUGH_SEEDS = 3  # for an interval that says anything
-PATIENCE = 0.5  # seconds between two drawings of curves that grow
+PATIENCE = 0.7  # seconds between two drawings of curves that grow
+AT_ONCE = 0.01  # seconds: what was computed before takes less
 ENLARGED = 8  # screen pixels of a digit's pixel
 MOST_SAID = 60  # labels of a visitor
 MEASURED = 4  # every so manieth unlabelled point of the plane is drawn with its distance
@@ -148,47 +150,56 @@ def _strategy(label: str, names: tuple[str, ...]) -> str:
 # ---------------------------------------------------------------- digits
 
 
-def draw_digits(choice: Choice) -> Shown:
-    """Curves that grow while they are computed; what was computed once is there at once."""
-    wanted = _rounds()
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            "One more round", key="more", icon=":material/add:", shortcut="n", on_click=_want, args=(wanted + 1,),
-            disabled=wanted >= ROUNDS,
-        )  # fmt: skip
-        last = choice.settings.start + ROUNDS * choice.settings.query
-        st.button(
-            f"On to {last} labels", key="all", icon=":material/fast_forward:", on_click=_want, args=(ROUNDS,),
-            disabled=wanted >= ROUNDS,
-        )  # fmt: skip
-        st.button(
-            "From the start", key="again", icon=":material/replay:", on_click=_want, args=(0,), disabled=not wanted
+def draw_digits(choice: Choice) -> Shown | None:
+    """Curves that grow while they are computed; what was computed once is there at once.
+
+    A click in a fragment waits until the fragment has run, so it runs for `PATIENCE` seconds at a time: None until all is there.
+    """
+    wanted, row = _rounds(), st.container(horizontal=True, vertical_alignment="center")
+    for label, key, icon, rounds, shortcut in (
+        ("One more round", "more", "add", min(wanted + 1, ROUNDS), "n"),
+        (f"On to {choice.settings.start + ROUNDS * choice.settings.query} labels", "all", "fast_forward", ROUNDS, None),
+        ("From the start", "again", "replay", 0, None),
+    ):
+        row.button(
+            label,
+            key=key,
+            icon=f":material/{icon}:",
+            shortcut=shortcut,
+            on_click=_want,
+            args=(rounds,),
+            disabled=rounds == wanted,
         )
-        stop = st.empty()
-    status, place = st.empty(), st.empty()
-    runs = [(name, seed) for name in choice.strategies for seed in range(1, choice.seeds + 1)]
+    status = st.container()
     accuracy: dict[str, list[list[float]]] = {name: [[] for _ in range(choice.seeds)] for name in choice.strategies}
-    st.session_state["reached"], begun, drawn = 0, time.monotonic(), 0.0
-    for r in range(wanted + 1):
-        for at, (name, seed) in enumerate(runs):
-            if time.monotonic() - begun > PATIENCE:
-                if not drawn:
-                    stop.button("Stop", key="stop", icon=":material/stop:", on_click=_stop, type="primary")
-                    drawn = begun
-                done = (r * len(runs) + at) / ((wanted + 1) * len(runs))
-                status.progress(done, f"Round {r} of {wanted}: {TITLES[name]}, seed {seed}, learns and asks …")
-            snapshot = cached.annotated(choice.of(name, seed), r)
-            accuracy[name][seed - 1].append(snapshot.metrics["accuracy"])
-        st.session_state["reached"] = r
-        if drawn and r < wanted and time.monotonic() - drawn > PATIENCE:
-            place.plotly_chart(_curves(choice.settings, accuracy), key=f"growing_{r}", alt=CURVES_ALT)
-            drawn = time.monotonic()
-    status.empty()
-    stop.empty()
-    place.plotly_chart(_curves(choice.settings, accuracy), key="curves", alt=CURVES_ALT)
-    strategy = choice.strategies[-1]
-    settings = choice.of(strategy, 1)
+    runs = [(r, name, seed) for r in range(wanted + 1) for name in accuracy for seed in range(1, choice.seeds + 1)]
+    growing, reached, spent = False, wanted, 0.0
+    for done, (r, name, seed) in enumerate(runs):
+        if spent > PATIENCE:
+            growing, reached = True, max(0, r - 1)
+            row.button("Stop", key="stop", icon=":material/stop:", on_click=_want, args=(reached,), type="primary")
+            status.progress(done / len(runs), f"Round {r} of {wanted}: {TITLES[name]}, seed {seed}, learns and asks …")
+            break
+        begun = time.monotonic()
+        snapshot = cached.annotated(choice.of(name, seed), r)
+        took = time.monotonic() - begun
+        spent += took if took > AT_ONCE else 0.0
+        accuracy[name][seed - 1].append(snapshot.metrics["accuracy"])
+    whole = {name: [row[: reached + 1] for row in rows] for name, rows in accuracy.items() if all(rows)}
+    st.plotly_chart(_curves(choice.settings, whole), key="curves", alt=CURVES_ALT)
+    if growing:
+        _go_on()
+        return None
+    settings = choice.of(choice.strategies[-1], 1)
     return Shown(settings, cached.annotated(settings, wanted), accuracy, lambda: _digit_notes(choice, accuracy))
+
+
+def _go_on() -> None:
+    """Run the fragment again, or the page where the page itself is what runs."""
+    try:
+        st.rerun(scope="fragment")
+    except StreamlitAPIException:
+        st.rerun()
 
 
 CURVES_ALT = (
@@ -205,11 +216,6 @@ def _rounds() -> int:
 
 def _want(rounds: int) -> None:
     st.session_state["rounds"] = rounds
-
-
-def _stop() -> None:
-    """What is reached stays, what was not begun is not asked for any more."""
-    st.session_state["rounds"] = st.session_state["reached"]
 
 
 def _curves(settings: Settings, accuracy: dict[str, list[list[float]]]) -> go.Figure:
@@ -477,7 +483,7 @@ def _your_notes(settings: Settings, labels: tuple[int, ...], snapshot: Snapshot)
 
 # ---------------------------------------------------------------- what all parts have
 
-DRAWN: dict[str, Callable[[Choice], Shown]] = {DIGITS: draw_digits, MOONS: draw_moons, YOU: draw_yours}
+DRAWN: dict[str, Callable[[Choice], Shown | None]] = {DIGITS: draw_digits, MOONS: draw_moons, YOU: draw_yours}
 
 
 def numbers(shown: Shown) -> pd.DataFrame:

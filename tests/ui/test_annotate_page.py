@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from models import zoo
 from tests.visiting import said, visit_page
 from training import annotate
+from ui import annotate as words
 from ui import cached
 from ui.annotate import recorded_verdict
 
@@ -58,6 +59,15 @@ def test_one_more_round_computes_that_round_alone(monkeypatch: pytest.MonkeyPatc
     assert times == [] and "10 labels: random" in said(app), "what was computed once is kept"
 
 
+def test_work_is_cut_into_slices_and_nothing_is_computed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    times, runs = counted(monkeypatch), list[int]()
+    curves = words._curves
+    monkeypatch.setattr(words, "PATIENCE", 0.0)
+    monkeypatch.setattr(words, "_curves", lambda *given: runs.append(len(times)) or curves(*given))
+    app = visit(rounds="1", seeds="1", strategies="entropy")
+    assert runs == [1, 2] and "20 labels: entropy" in said(app) and not app.button(key="more").disabled
+
+
 def test_pairs_are_told_from_three_seeds_on() -> None:
     assert "seed by seed: " not in said(visit(rounds="0", seeds="2"))
     assert "better in 0 of 3, which may be chance" in said(visit(rounds="0", seeds="3")), "all begin alike"
@@ -91,9 +101,9 @@ def test_a_visitors_wrong_label_is_compared_with_the_right_one() -> None:
     app.button(key=f"say_{wrong}").click().run()
     assert not app.exception
     after, instead = (cached.told(settings, (label,)).metrics["accuracy"] for label in (wrong, right))
-    (words,) = [warning.value for warning in app.warning]
-    assert f"You said {wrong}; it is a {right}." in words
-    assert f"**{after:.1f} %**" in words and f"**{instead:.1f} %**" in words
+    (told,) = [warning.value for warning in app.warning]
+    assert f"You said {wrong}; it is a {right}." in told
+    assert f"**{after:.1f} %**" in told and f"**{instead:.1f} %**" in told
     app.button(key="back").click().run()
     assert not app.warning
     app.button(key="oracle").click().run()
@@ -102,8 +112,8 @@ def test_a_visitors_wrong_label_is_compared_with_the_right_one() -> None:
 
 def test_labels_in_the_link_are_taken_and_nonsense_is_said() -> None:
     told = cached.told(annotate.Settings(query=1), (0, 0))
-    words = visit(part="You label", said="00")
-    assert f"{told.metrics['accuracy']:.1f}" in "".join(each.value for each in (*words.warning, *words.success))
+    app = visit(part="You label", said="00")
+    assert f"{told.metrics['accuracy']:.1f}" in "".join(each.value for each in (*app.warning, *app.success))
     app = visit(part="You label", said="3x")
     assert any("3x" in toast.value for toast in app.toast)
     assert app.button(key="back").disabled
@@ -112,9 +122,9 @@ def test_labels_in_the_link_are_taken_and_nonsense_is_said() -> None:
 def test_the_recorded_run_is_told_as_it_is() -> None:
     found = zoo.recorded("annotate")
     assert found["seeds"] >= 10 and found["command"].startswith("python -m training report annotate")
-    words = recorded_verdict(found)
+    told = recorded_verdict(found)
     rows = [row for row in found["pairs"] if (row["strategy"], row["other"]) == ("deepfool", "random")]
     better = [str(row["labels"]) for row in rows if row["difference"] > row["half"]]
-    assert f"against **random** better at {', '.join(better)} labels" in words
+    assert f"against **random** better at {', '.join(better)} labels" in told
     worse = {**found, "pairs": [{**row, "difference": -row["difference"]} for row in found["pairs"]]}
     assert f"against **random** nowhere better, worse at {', '.join(better)} labels" in recorded_verdict(worse)
