@@ -34,6 +34,7 @@ from training import (
     memory,
     penalty,
     report,
+    report_annotate,
     report_ask,
     report_caption,
     report_memory,
@@ -86,6 +87,7 @@ REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     "memory": report_memory.report,
     "ask": report_ask.report,
     "caption": report_caption.report,
+    report_annotate.NAME: report_annotate.report,
 }
 
 

@@ -50,6 +50,8 @@ from models.picture import Picture, from_pixels, png, read_picture, to_pixels, w
 from models.reading import CaptchaReader, texts
 from models.trace import Trace
 from models.writer import Touch, Writer, beam_tree
+from training import annotate
+from training.snapshot import Snapshot
 from ui.components.regions import Photo, photo
 
 inference = threading.Semaphore(1)
@@ -453,3 +455,24 @@ def captcha_noise(text: str, seed: int, curves: int) -> tuple[tuple[int, float, 
             p = model.log_p(x, drawable(text)).exp()
         found.append((dots, sum(each == drawable(text) for each in read) / SEEDS, float(p.mean())))
     return tuple(found)
+
+
+@st.cache_resource(max_entries=2048, show_spinner=False)
+def annotated(settings: annotate.Settings, r: int) -> Snapshot:
+    """Round `r` of a run whose annotator never errs. Raises ValueError, in plain words."""
+    if r == 0:
+        with inference:
+            return annotate.begin(settings)
+    before = annotated(settings, r - 1)
+    with inference:
+        return annotate.go_on(settings, before, annotate.truth(settings, before))
+
+
+@st.cache_resource(max_entries=512, show_spinner=False)
+def told(settings: annotate.Settings, labels: tuple[int, ...]) -> Snapshot:
+    """A run with one question a round after these answers of a visitor, right or wrong."""
+    if not labels:
+        return annotated(settings, 0)
+    before = told(settings, labels[:-1])
+    with inference:
+        return annotate.go_on(settings, before, torch.tensor(labels[-1:]))

@@ -102,6 +102,14 @@ ASK = Page(
     claim="Ask a question about a picture. The network looks for the answer, and looks again, knowing what it saw.",
 )
 
+ANNOTATE = Page(
+    "annotate",
+    "What to label next",
+    ":material/label:",
+    lecture="B2",
+    claim="Labels are dear. Ask for those of the examples nearest to the boundary, and see whether fewer are needed.",
+)
+
 
 PAGES: dict[str, list[Page]] = {
     "": [Page("home", "Attend & Attack", ":material/home:", default=True)],
@@ -116,5 +124,5 @@ PAGES: dict[str, list[Page]] = {
         CAPTCHA,
         ASK,
     ],
-    "Adversarial learning": [FOOL],
+    "Adversarial learning": [FOOL, ANNOTATE],
 }
