@@ -102,6 +102,14 @@ ASK = Page(
     claim="Ask a question about a picture. The network looks for the answer, and looks again, knowing what it saw.",
 )
 
+WORDS = Page(
+    "words",
+    "Words under attack",
+    ":material/find_replace:",
+    lecture="B1",
+    claim="A word is replaced by one that is near to it, and the network changes its mind. See which word, and where it looked.",
+)
+
 
 PAGES: dict[str, list[Page]] = {
     "": [Page("home", "Attend & Attack", ":material/home:", default=True)],
@@ -116,5 +124,5 @@ PAGES: dict[str, list[Page]] = {
         CAPTCHA,
         ASK,
     ],
-    "Adversarial learning": [FOOL],
+    "Adversarial learning": [FOOL, WORDS],
 }
