@@ -6,7 +6,7 @@ gradient method, in the space of the vectors, follows it to where there is no wo
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -62,16 +62,17 @@ class Candidate:
 
 
 class Round(NamedTuple):
-    """One flip more: every sentence tried, the steepest first; `queries` counts the sentences read, forward or backward."""
+    """One flip more.
+
+    Attributes:
+        tried: every sentence tried, the steepest first.
+        beam: what the next round begins from, the best loss first; where some have won, these, the most similar first.
+        queries: how many sentences were read, forward or backward.
+    """
 
     tried: tuple[Candidate, ...]
+    beam: tuple[Candidate, ...]
     queries: int
-
-    @property
-    def beam(self) -> tuple[Candidate, ...]:
-        """What the next round begins from; where some have won, these, the most similar first."""
-        won = sorted((one for one in self.tried if one.won), key=lambda one: -one.similarity)
-        return tuple(won or (one for one in self.tried if one.verdict == KEPT))
 
 
 def estimates(
@@ -146,7 +147,12 @@ def hotflip(
             )
         ]
         judged = judge(tried, uphill, limit, beam)
-        made = Round(tuple(sorted(judged, key=lambda one: -uphill * one.estimate)), len(changed) + len(now))
+        won_now = sorted((one for one in judged if one.won), key=lambda one: -one.similarity)
+        made = Round(
+            tried=tuple(sorted(judged, key=lambda one: -uphill * one.estimate)),
+            beam=tuple(won_now or (one for one in judged if one.verdict == KEPT)),
+            queries=len(changed) + len(now),
+        )
         yield made
         lines = tuple((one.words, one.flips) for one in made.beam)
         if not lines or made.beam[0].won:
@@ -178,23 +184,22 @@ def free(allowed: Bool[Tensor, "source vocabulary"], done: tuple[Flip, ...]) -> 
 
 
 def judge(tried: list[Candidate], uphill: float, limit: float, beam: int) -> list[Candidate]:
-    """Every sentence with its verdict; the `beam` best that may be taken are kept. The same sentence is kept once."""
-    order = sorted(range(len(tried)), key=lambda i: -uphill * tried[i].J)
-    verdicts, kept = [""] * len(tried), set[tuple[int, ...]]()
-    for i in order:
-        one = tried[i]
+    """Every sentence with its verdict, the best loss first; the `beam` best that may be taken are kept, the same one once."""
+    judged, kept = list[Candidate](), set[tuple[int, ...]]()
+    for one in sorted(tried, key=lambda one: -uphill * one.J):
         if one.similarity < limit:
-            verdicts[i] = UNLIKE
+            verdict = UNLIKE
         elif one.won:
-            verdicts[i] = WINS
+            verdict = WINS
         elif uphill * one.change <= 0:
-            verdicts[i] = DOWN
+            verdict = DOWN
         elif len(kept) < beam and one.words not in kept:
-            verdicts[i] = KEPT
+            verdict = KEPT
             kept.add(one.words)
         else:
-            verdicts[i] = BEHIND
-    return [Candidate(**{**vars(one), "verdict": verdict}) for one, verdict in zip(tried, verdicts, strict=True)]
+            verdict = BEHIND
+        judged.append(replace(one, verdict=verdict))
+    return judged
 
 
 def at_random(

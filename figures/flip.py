@@ -7,17 +7,16 @@ import plotly.graph_objects as go
 
 from figures.palette import ALARM, CALM, NOISE
 
-ROW, TOP = 24, 90  # pixels of a word, and of what stands above
+ROW, TOP, LONG = 22, 30, 70  # pixels of a word, of what stands above, and of that if it stands aslant
+MANY = 4  # columns, from which on their names stand aslant
 
 
-def attention(
-    weights: np.ndarray, source: Sequence[str], target: Sequence[str], flipped: Collection[int], title: str
-) -> go.Figure:
+def attention(weights: np.ndarray, source: Sequence[str], target: Sequence[str], flipped: Collection[int]) -> go.Figure:
     """Where a network looked: a row a word of the sentence, a column a look or a word it wrote; what was replaced is framed.
 
     Args: weights: (target, source), drawn from 0 to 1 as they are; flipped: places in the source.
     """
-    colour = ALARM if flipped else CALM
+    colour, top = ALARM if flipped else CALM, LONG if len(target) > MANY else TOP
     figure = go.Figure(
         go.Heatmap(
             z=weights.T,
@@ -42,13 +41,14 @@ def attention(
             line={"color": colour, "width": 2},
         )
     figure.update_layout(
-        title={"text": title, "font": {"size": 15}},
         xaxis={
             "tickvals": list(range(len(target))),
             "ticktext": list(map(_plain, target)),
             "side": "top",
-            "tickangle": -40 if len(target) > 4 else 0,
+            "tickangle": -40 if len(target) > MANY else 0,
             "fixedrange": True,
+            "showgrid": False,
+            "zeroline": False,
         },
         yaxis={
             "tickvals": list(range(len(source))),
@@ -56,9 +56,11 @@ def attention(
             "autorange": "reversed",
             "fixedrange": True,
             "automargin": True,
+            "showgrid": False,
+            "zeroline": False,
         },
-        height=TOP + 50 * (len(target) > 4) + ROW * len(source),
-        margin={"l": 10, "r": 10, "t": TOP + 40 * (len(target) > 4), "b": 10},
+        height=top + 10 + ROW * len(source),
+        margin={"l": 10, "r": 10, "t": top, "b": 10},
     )
     return figure
 

@@ -245,6 +245,12 @@ class Translation(Victim):
             return torch.tensor([self.keyword in row for row in found])
         return torch.tensor([lost(self.before[:-1], row) >= self.share for row in found])
 
+    def own(self, words: Sequence[int]) -> list[str]:
+        """Those of the new words of which the keyword is the translation, alone: with them it is no mistake."""
+        new = [now for now, was in zip(words, self.words[0].tolist(), strict=True) if now != was]
+        alone = self.translations(torch.tensor([[word, END] for word in new])) if new else []
+        return [self.known.words[word] for word, row in zip(new, alone, strict=True) if self.keyword in row]
+
     def written(self, tokens: Sequence[str]) -> str:
         return detokenize(tokens, "en")
 

@@ -61,8 +61,8 @@ def report(data: Path, _out: Path, limit: int | None = None) -> dict[str, Any]:
         "command": "python -m training report words --data DIR",
         "about": f"{rows[0]['n']} sentences each from the test splits of SST-2 (sentiment) and TREC (kind of question). Those "
         f"that the network has right are attacked: up to {FLIPS} words, greedy, {TRIES} tries a round, sentence similarity {LIMIT} "
-        f"or more, word similarity {NEAR['sentiment']} or more (questions: {NEAR['question-type']}). Words replaced, similarity and "
-        "moved attention (total variation, mean of the looks) are means over those that were fooled; queries, over all attacked. "
+        f"or more, word similarity {NEAR['sentiment']} or more (questions: {NEAR['question-type']}). Words replaced, similarity "
+        "and moved attention (total variation, mean of the looks) are means over those that were fooled; queries, over all. "
         f"Beside it, as many words as the attack replaced (else {FLIPS}) replaced at random by words equally allowed, {DRAWS} "
         "times a sentence: how many of these sentences fool, and how many fool and are as similar.",
         "rows": rows,

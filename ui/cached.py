@@ -461,8 +461,8 @@ def captcha_noise(text: str, seed: int, curves: int) -> tuple[tuple[int, float, 
 
 
 FLIP_WORDS = 60  # of a sentence under attack
-CONTROL = 200  # sentences with words replaced at random
-FGSM_STEPS = 33  # sizes of the step in the space of the vectors
+CONTROL = 100  # sentences with words replaced at random
+FGSM_STEPS = 25  # sizes of the step in the space of the vectors
 
 
 @dataclass(frozen=True)
@@ -577,6 +577,15 @@ def attacked_says(asked: Attacked, words: tuple[int, ...]) -> tuple[str, float]:
         return found.says(row)[0], float(found.p(found.loss(found.E[row])))
 
 
+@st.cache_resource(max_entries=64, show_spinner=False)
+def own_translations(asked: Attacked, words: tuple[int, ...]) -> list[str]:
+    """Those of the new words that the French word asked for is the translation of."""
+    found = victim(asked)
+    assert isinstance(found, victims.Translation)
+    with inference:
+        return found.own(words)
+
+
 @dataclass(frozen=True)
 class Control:
     """Sentences with words replaced at random: those that fooled, with their similarity, and how many were drawn."""
@@ -622,14 +631,14 @@ class Moved:
 
 @st.cache_resource(max_entries=48, show_spinner=False)
 def moved_vectors(asked: Attacked, norm: str) -> Moved:
-    """From ε = 0 to as far as the mean vector is long."""
+    """From ε = 0 to as far as the mean vector is long, in steps that grow: the first ones matter most."""
     found = victim(asked)
     real = torch.ones(len(found.known), dtype=torch.bool)
     real[[PAD, BEGIN]] = False
     with inference:
         x, length = found.E[found.words], float(found.E.norm(dim=1).mean())
         most = length / x.shape[2] ** 0.5 if norm == "linf" else length * x.shape[1] ** 0.5
-        epsilons = torch.linspace(0, most, FGSM_STEPS)
+        epsilons = most * torch.linspace(0, 1, FGSM_STEPS).square()
         tilde = moved(found.loss, x, epsilons, ball=BALLS[norm], targeted=found.targeted)
         random = torch.randn(x.shape, generator=torch.Generator().manual_seed(SEED))
         noisy = x + epsilons[:, None, None] * BALLS[norm].optimize_linear(random[:, None], 1.0)[:, 0]

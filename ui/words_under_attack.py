@@ -14,6 +14,7 @@ from figures import flip as figures
 from models import victims, zoo
 from models.trace import Trace
 from models.victims import Translation, Victim
+from models.words import spaced
 from models.zoo import WeightsUnavailableError
 from ui import cached, controls, stepping
 from ui.cached import Attacked, Flipping, Flips
@@ -223,12 +224,14 @@ def _side(
 ) -> None:
     said, p = cached.attacked_says(asked, words)
     spelled = victim.spelled(words)
+    blanks = [piece.removesuffix(word) for word, piece in zip(spelled, spaced(spelled), strict=True)]
     marked = [
-        f":orange[**{as_it_is(word)}**]" if place in flipped else as_it_is(word) for place, word in enumerate(spelled)
+        f"{blank}:orange[**{as_it_is(word)}**]" if place in flipped else f"{blank}{as_it_is(word)}"
+        for place, (word, blank) in enumerate(zip(spelled, blanks, strict=True))
     ]
-    st.markdown(f"{' '.join(marked)}  \n→ **{as_it_is(said)}** · {meaning(victim)} = {p:.4f}")
+    st.markdown(f"**{title}** · {''.join(marked)}  \n→ **{as_it_is(said)}** · {meaning(victim)} = {p:.4f}")
     if trace.weights.shape[2]:
-        drawn = figures.attention(trace.weights[0], trace.source, trace.target, flipped, f"{title}: where it looked")
+        drawn = figures.attention(trace.weights[0], trace.source, trace.target, flipped)
         st.plotly_chart(
             drawn,
             key=f"attention_{title}",
@@ -261,13 +264,24 @@ def verdict(shown: Shown) -> str:
         for flip in best.flips
     )
     count = f"{len(best.flips)} word{'s' * (len(best.flips) > 1)}"
+    done = "reached" if isinstance(search.victim, Translation) else "fooled"
+    numbers = f"{pairs}. The sentences’ similarity is {best.similarity:.2f}; {search.queries} queries."
     if not best.won:
-        ended = "so far" if not search.done else f"with {count}, the sentence nearest to it"
-        return f"**Not fooled** {ended}: {pairs}. Similarity {best.similarity:.2f}, {search.queries} queries."
-    return (
-        f"**Fooled by {count}**: {pairs}. The sentences’ similarity is {best.similarity:.2f}; {search.queries} queries. "
-        f"{typed_anew(shown.choice.asked, search.victim, best)}"
-    )
+        return f"**Not {done}** {f'by {count}' if search.done else 'so far'}: {numbers}"
+    asked = shown.choice.asked
+    more = f"{typed_anew(asked, search.victim, best)} {mistaken(asked, search.victim, best)}"
+    return f"**{done.capitalize()} by {count}**: {numbers} {more}"
+
+
+def mistaken(asked: Attacked, victim: Victim, best: Candidate) -> str:
+    """Of a French word that was brought about: whether it is a mistake, or the translation of a new word."""
+    if not isinstance(victim, Translation) or not asked.target:
+        return ""
+    own = cached.own_translations(asked, best.words)
+    wanted = as_it_is(asked.target)
+    if own:
+        return f"“{wanted}” is what the network writes for “{as_it_is(own[0])}” alone, too: that is translating, not being fooled."
+    return f"For none of the new words alone does the network write “{wanted}”: here it is fooled."
 
 
 def typed_anew(asked: Attacked, victim: Victim, best: Candidate) -> str:
@@ -331,8 +345,15 @@ def candidates(shown: Shown) -> None:
             "Round", list(range(1, len(rounds) + 1)), default=len(rounds), required=True, key="round"
         )
     table = candidate_table(shown.victim, rounds[n - 1].tried)
+    if shown.search.best in rounds[n - 1].tried:
+        at = rounds[n - 1].tried.index(shown.search.best)
+        table.loc[at, "verdict"] += " · shown above"
     st.dataframe(table, hide_index=True, height=420)
     st.markdown(off_sentence(table))
+    st.caption(
+        "Of several that win the most similar one is shown. Similar is not the same in meaning: opposites stand in the same "
+        "sentences and so are near to each other, by both limits. Whether the true answer stays is for you to judge."
+    )
 
 
 def candidate_table(victim: Victim, tried: tuple[Candidate, ...]) -> pd.DataFrame:
@@ -368,7 +389,7 @@ def in_vectors(shown: Shown) -> None:
     norm = st.segmented_control("Norm", list(NORMS), default="L∞", required=True, key="norm", bind="query-params")
     with st.spinner("Moving the vectors, and looking for the words nearest to them …"):
         found = cached.moved_vectors(shown.choice.asked, NORMS[norm or "L∞"])
-    at = st.slider("Size of the step", 0, len(found.epsilons) - 1, 8, key="epsilon_step", bind="query-params")
+    at = st.slider("Size of the step", 0, len(found.epsilons) - 1, 6, key="epsilon_step", bind="query-params")
     st.plotly_chart(
         figures.moved(found.epsilons, found.p, found.p_noise, found.p_nearest, at, meaning(shown.victim)),
         key="moved",

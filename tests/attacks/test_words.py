@@ -161,3 +161,10 @@ def test_the_nearest_word_of_a_words_vector_is_itself_unless_it_is_not_real() ->
     others = [w for w in range(12) if w != 2]
     assert int(numbers[2]) == min(others, key=lambda w: float((E[w] - E[2]).norm()))
     assert float(distances[2]) == pytest.approx(min(float((E[w] - E[2]).norm()) for w in others), abs=1e-4)
+
+
+def test_the_beam_has_the_best_loss_first() -> None:
+    made = search(curved, flips=1, beam=3, tries=40)[0]
+    heights = [one.J for one in made.beam]
+    assert len(heights) == 3 and heights == sorted(heights, reverse=True)
+    assert heights[0] == max(one.J for one in made.tried)

@@ -31,7 +31,7 @@ def test_every_look_is_drawn(task: str, look: str) -> None:
         table = app.dataframe[0].value
         assert len(table) > 5 and {"∇Jᵀ(e_new − e_old)", "J truly changed by", "similarity", "verdict"} <= set(table)
     if look == "At random":
-        assert "of 200** fool the network" in said(app)
+        assert "of 100** fool the network" in said(app)
 
 
 def test_one_look_is_attacked_too() -> None:
@@ -41,7 +41,7 @@ def test_one_look_is_attacked_too() -> None:
 
 def test_a_french_word_is_brought_into_a_translation() -> None:
     words = said(visit(task=TASKS["translate"], word="rouge"))
-    assert "Fooled by 1 word" in words and "chapeau rouge" in words
+    assert "Reached by 1 word" in words and "chapeau rouge" in words and "that is translating" in words
 
 
 def test_a_translator_that_does_not_look_says_so() -> None:
