@@ -101,7 +101,7 @@ def hotflip(
     tries: int = 32,
     limit: float = 0.8,
     targeted: bool = False,
-) -> Iterator[Round]:
+) -> Iterator[Round | float]:
     r"""Replace word after word: the gradient proposes, the true loss decides, and a limit keeps the sentence what it was.
 
     In each round every sentence of the beam is tried with the `tries` replacements that have the largest estimate,
@@ -114,7 +114,8 @@ def hotflip(
         won: whether the network has been fooled by these words.
         limit: on `similar`; what is below is not taken.
 
-    Yields: a `Round` a flip. Source: Ebrahimi 2018, sections 3 and 4 (beam search).
+    Yields: a `Round` a flip, and between two of them how much of the next is done, so that it can be
+    left. Source: Ebrahimi 2018, sections 3 and 4 (beam search).
     """
     uphill = -1.0 if targeted else 1.0
     lines: tuple[tuple[tuple[int, ...], tuple[Flip, ...]], ...] = ((tuple(words[0].tolist()), ()),)
@@ -132,6 +133,11 @@ def hotflip(
         changed = now[rows].scatter(1, places[:, None], news[:, None])
         with torch.no_grad():
             J_new = loss(E[changed])
+        similarity = list[float]()
+        for part in changed.split(AT_ONCE):
+            similarity += similar(part).tolist()
+            if len(similarity) < len(changed):
+                yield len(similarity) / len(changed)
         tried = [
             Candidate(
                 tuple(changed[i].tolist()),
@@ -139,12 +145,10 @@ def hotflip(
                 float(found[row, place, new]),
                 float(J_new[i]),
                 float(J_new[i] - J[row]),
-                similarity,
+                similarity[i],
                 WINS if wins else "",
             )
-            for i, ((row, place, new), similarity, wins) in enumerate(
-                zip(picked, similar(changed).tolist(), won(changed).tolist(), strict=True)
-            )
+            for i, ((row, place, new), wins) in enumerate(zip(picked, won(changed).tolist(), strict=True))
         ]
         judged = judge(tried, uphill, limit, beam)
         won_now = sorted((one for one in judged if one.won), key=lambda one: -one.similarity)
@@ -160,6 +164,7 @@ def hotflip(
 
 
 SHARE = 4  # of one place at most a quarter of the tries
+AT_ONCE = 32  # sentences that are compared before a word is said
 
 
 def steepest(

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from attacks.words import Candidate, at_random, hotflip
+from attacks.words import Candidate, Round, at_random, hotflip
 from models import encoder, zoo
 from models.classification import TextClassifier
 from models.encoder import Encoder
@@ -121,8 +121,9 @@ def attacked(classifier: TextClassifier, text: Text, reads: Encoder, near: float
         tries=TRIES,
         limit=LIMIT,
     ):
-        queries += made.queries
-        won = next((one for one in made.beam if one.won), None)
+        if isinstance(made, Round):
+            queries += made.queries
+            won = next((one for one in made.beam if one.won), None)
     control = at_random(victim.words, allowed, len(won.flips) if won else FLIPS, DRAWS, SEED)
     fools = control[victim.won(control)]
     alike = int((similar(fools) >= LIMIT).sum()) if len(fools) else 0

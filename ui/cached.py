@@ -538,12 +538,15 @@ class Flips:
             targeted=self.victim.targeted,
         )
 
-    def go_on(self) -> None:
-        """One round more."""
+    def go_on(self) -> float:
+        """A part more; returns how much of the round is done."""
         with self._lock, inference:
             made = None if self.done else next(self._more, None)
+            if isinstance(made, float):
+                return made
             self.rounds += [made] if made else []
             self.done = made is None or not made.beam or made.beam[0].won
+            return 1.0
 
     @property
     def best(self) -> Candidate | None:

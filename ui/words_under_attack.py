@@ -180,10 +180,11 @@ def searched(choice: Choice) -> Flips:
         with place.container():
             bar = st.progress(0.0, "Looking for a word …")
             st.button("Stop", icon=":material/stop:", key="stop", on_click=_stop, args=(choice,))
+            most, share = choice.how.flips, 0.0
             while not search.done:
                 done = len(search.rounds)
-                bar.progress(done / choice.how.flips, f"Word {done + 1} of at most {choice.how.flips} …")
-                search.go_on()
+                bar.progress(min(1.0, (done + share % 1) / most), f"Word {done + 1} of at most {most} …")
+                share = search.go_on()
         place.empty()
     elif not search.done:
         st.info(f"Stopped after {len(search.rounds)} of at most {choice.how.flips} words.", icon=":material/pause:")

@@ -6,8 +6,23 @@ import pytest
 import torch
 from torch import Tensor
 
+from attacks import words
 from attacks.balls import L2, LINF
-from attacks.words import BEHIND, DOWN, KEPT, UNLIKE, WINS, Flip, at_random, estimates, free, hotflip, moved, nearest
+from attacks.words import (
+    BEHIND,
+    DOWN,
+    KEPT,
+    UNLIKE,
+    WINS,
+    Flip,
+    Round,
+    at_random,
+    estimates,
+    free,
+    hotflip,
+    moved,
+    nearest,
+)
 
 torch.manual_seed(0)
 E = torch.randn(12, 5)
@@ -25,16 +40,17 @@ def curved(x: Tensor) -> Tensor:
     return (x @ A).tanh().sum(1)
 
 
-def alike(words: Tensor) -> Tensor:
-    return torch.ones(len(words))
+def alike(sentences: Tensor) -> Tensor:
+    return torch.ones(len(sentences))
 
 
-def never(words: Tensor) -> Tensor:
-    return torch.zeros(len(words), dtype=torch.bool)
+def never(sentences: Tensor) -> Tensor:
+    return torch.zeros(len(sentences), dtype=torch.bool)
 
 
 def search(loss=linear, allowed=ALL, similar=alike, won=never, **options):
-    return list(hotflip(loss, SENTENCE, E, allowed, similar=similar, won=won, **options))
+    made = hotflip(loss, SENTENCE, E, allowed, similar=similar, won=won, **options)
+    return [one for one in made if isinstance(one, Round)]
 
 
 def test_of_a_linear_loss_the_estimate_is_the_truth() -> None:
@@ -168,3 +184,12 @@ def test_the_beam_has_the_best_loss_first() -> None:
     heights = [one.J for one in made.beam]
     assert len(heights) == 3 and heights == sorted(heights, reverse=True)
     assert heights[0] == max(one.J for one in made.tried)
+
+
+def test_a_long_round_tells_how_far_it_is_and_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = search(curved, flips=2, beam=2, tries=40)
+    monkeypatch.setattr(words, "AT_ONCE", 5)
+    parts = list(hotflip(curved, SENTENCE, E, ALL, similar=alike, won=never, flips=2, beam=2, tries=40))
+    assert [one for one in parts if isinstance(one, Round)] == whole
+    shares = [one for one in parts if isinstance(one, float)]
+    assert len(shares) > 4 and all(0 < share < 1 for share in shares)

@@ -14,7 +14,7 @@ def test_the_first_screen_is_fooled_and_another_example_is_too(page: Page, serve
     open_page(page, server)
     expect(page.get_by_text("Fooled by 1 word")).to_be_visible()
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
-    page.get_by_role("button", name="The plot is thin").click()
+    page.get_by_role("radio", name="The plot is thin").click()
     expect(page.get_by_text("the plot is thin, but the actors are a").first).to_be_visible()
     expect(page.get_by_text("ooled by").first).to_be_visible()
     assert "plot" in page.url
