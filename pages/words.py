@@ -10,13 +10,13 @@ from ui.words_under_attack import Choice, Shown
 
 
 def choose() -> Choice | None:
-    """What is attacked, the text, the target, and the limits that keep the sentence what it was."""
+    """What is attacked, the text, the target, and the limits that keep the sentence what it was; then the search with its bar."""
     lecture.words_for_bad_link({**words.LINK, "look": lambda name: name in words.LOOKS})
     return words.choose()
 
 
 def figure(choice: Choice) -> Shown:
-    """The search with its bar, then both sentences and where the network looked."""
+    """Both sentences, and where the network looked."""
     return words.figure(choice)
 
 

@@ -46,6 +46,7 @@ EXAMPLES = {
 }
 FIRST = {"sentiment": (0.4, 0.8), "question-type": (0.3, 0.7), "translate": (0.2, 0.7)}  # near, limit
 STOPPED = "words_stopped"
+NO_CANDIDATE = "**Not fooled.** Of all words allowed, the gradient promises nothing of any."
 NORMS = {"L∞": "linf", "L2": "l2"}
 LINK = {
     "task": lambda name: name in TASKS.values(),
@@ -94,7 +95,7 @@ def first_screen() -> None:
 
 
 def choose() -> Choice | None:
-    """The controls: what is attacked, the text, what it shall become, and what keeps it what it was."""
+    """The controls: what is attacked, what it shall become, what keeps it what it was; and the search, with its bar."""
     left, middle, right = st.columns([1.2, 1.1, 2.7])
     with left:
         task = st.selectbox(
@@ -132,6 +133,7 @@ def choose() -> Choice | None:
     except (ValueError, WeightsUnavailableError) as error:
         st.warning(str(error), icon=":material/edit_note:")
         return None
+    searched(choice)
     return choice
 
 
@@ -148,7 +150,7 @@ def _ask_target(task: str) -> tuple[str, float]:
         left, right = st.columns(2)
         word = controls.text("French word", "", "word", 40, place=left, help=KEYWORD_HELP, placeholder="any")
         share = right.number_input(
-            "or words to go, %",
+            "Gone, %",
             10,
             100,
             40,
@@ -156,7 +158,7 @@ def _ask_target(task: str) -> tuple[str, float]:
             key="share",
             bind="query-params",
             disabled=bool(word.strip()),
-            help="How many of the translation’s words shall not be in the new one.",
+            help="Without a French word: the share of the translation’s words that shall not be in the new one.",
         )
         return word.strip(), share / 100
     name = st.selectbox(
@@ -171,8 +173,8 @@ def _forget() -> None:
     st.query_params.pop(stepping.TEXT, None)
 
 
-def searched(choice: Choice) -> Flips:
-    """The search, gone on with until it is done or the visitor stops it."""
+def searched(choice: Choice) -> None:
+    """Go on with the search until it is done or the visitor stops it. Not in a fragment: a button there would wait for its end."""
     search = cached.flips(choice.asked, choice.how)
     stopped = st.session_state.get(STOPPED) == choice
     if not search.done and not stopped:
@@ -189,7 +191,6 @@ def searched(choice: Choice) -> Flips:
     elif not search.done:
         st.info(f"Stopped after {len(search.rounds)} of at most {choice.how.flips} words.", icon=":material/pause:")
         st.button("Go on", icon=":material/play_arrow:", key="go_on", on_click=_stop, args=(None,))
-    return search
 
 
 def _stop(choice: Choice | None) -> None:
@@ -205,7 +206,7 @@ def traces(asked: Attacked, search: Flips) -> tuple[Trace, Trace | None]:
 
 def figure(choice: Choice) -> Shown:
     """The sentence before and after, what the network says of both, and where it looked, beside each other."""
-    search = searched(choice)
+    search = cached.flips(choice.asked, choice.how)
     before, after = traces(choice.asked, search)
     shown = Shown(choice, search, before, after)
     st.markdown(verdict(shown))
@@ -258,6 +259,10 @@ def verdict(shown: Shown) -> str:
     search, best = shown.search, shown.search.best
     if not shown.search.allowed.any():
         return "**Nothing to replace.** No word of this text may be replaced by another under these limits."
+    if not search.rounds:
+        return (
+            "**Not attacked yet.** The search was stopped before its first word." if not search.done else NO_CANDIDATE
+        )
     if best is None:
         return f"**Not fooled.** None of the {search.queries} sentences tried may be taken: see below why not."
     pairs = ", ".join(
@@ -457,7 +462,7 @@ def measured(_shown: Shown) -> None:
         st.info("Nothing was recorded yet: `python -m training report words --data DIR`.")
         return
     st.markdown(recorded["about"])
-    st.dataframe(pd.DataFrame(recorded["rows"]).rename(columns=RECORDED), hide_index=True)
+    st.dataframe(pd.DataFrame(recorded["rows"])[list(RECORDED)].rename(columns=RECORDED), hide_index=True)
     st.caption(f"Recorded by `{recorded['command']}`.")
 
 
@@ -466,14 +471,14 @@ RECORDED = {
     "n": "sentences",
     "right": "right before",
     "success": "fooled, %",
+    "random": "at random, %",
+    "random_alike": "… and alike, %",
     "words": "words replaced",
-    "words_share": "of all words, %",
+    "words_share": "of all, %",
     "similarity": "similarity",
     "queries": "queries",
     "moved": "moved attention",
     "typed_anew": "typed anew, fooled, %",
-    "random": "random, fooled, %",
-    "random_alike": "random and alike, %",
 }
 LOOKS: dict[str, Callable[[Shown], None]] = {
     "Every candidate": candidates,
