@@ -17,8 +17,10 @@ from attacks.perturbation import Perturbation
 Loss = Callable[[Pictures], Float[Tensor, " batch"]]
 
 
-def gradient(loss: Loss, x: Pictures) -> tuple[Float[Tensor, " batch"], Pictures]:
-    r"""$J(x)$ and $\nabla_x J(x)$ of each picture of a batch, both detached."""
+def gradient(
+    loss: Loss, x: Float[Tensor, "batch *shape"]
+) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch *shape"]]:
+    r"""$J(x)$ and $\nabla_x J(x)$ of each picture, or sentence of vectors, of a batch, both detached."""
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         J = loss(x)

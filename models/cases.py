@@ -159,5 +159,4 @@ class Looking(Case):
         x: Float[Tensor, "batch source d_word"],
         t: Int[Tensor, " batch"],  # noqa: ARG002
     ) -> Float[Tensor, " batch"]:
-        M = self.network.looks(self.network.encode_embedded(x)).context
-        return self.network.decide(M).log_softmax(-1)[:, self.chosen]
+        return self.network.logits_embedded(x).log_softmax(-1)[:, self.chosen]

@@ -62,10 +62,13 @@ class TextClassifier:
     def numbers(self, tokens: Sequence[str]) -> Int[Tensor, "1 source"]:
         return torch.tensor([self.known.encode(tokens)])
 
-    @torch.no_grad()
     def classify(self, text: str, touch: Touch = UNTOUCHED) -> Trace:
         """Classify, and tell all: rows are looks, every row's candidates the classes."""
-        tokens, source = self.read(text)
+        return self.decided(*self.read(text), touch)
+
+    @torch.no_grad()
+    def decided(self, tokens: Sequence[str], source: Int[Tensor, "1 source"], touch: Touch = UNTOUCHED) -> Trace:
+        """`classify` once the text is read."""
         H, attention = self.looks(source, touch)
         logits = self.network.decide(attention.context)[0]
         log_p = logits.log_softmax(-1)

@@ -8,7 +8,7 @@ transformers' own function, and stays if the network then answers as before. Not
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -238,6 +238,22 @@ class Encoder:
         """The cosine of the embeddings of two sentences, each read alone. Raises ValueError for what cannot be read."""
         one, two = (embedding(self.model(**self.read(text)[0]).last_hidden_state) for text in (a, b))
         return float(one[0] @ two[0])
+
+    @torch.no_grad()
+    def cosines(self, a: str, others: Sequence[str]) -> Float[Tensor, " others"]:
+        """The cosine of a sentence's embedding to that of each of the others, each read alone; those of one length at once.
+
+        Raises ValueError for what cannot be read.
+        """
+        rows = [self.read(text)[0] for text in (a, *others)]
+        by_length: dict[int, list[int]] = {}
+        for i, row in enumerate(rows):
+            by_length.setdefault(row["input_ids"].shape[1], []).append(i)
+        found: dict[int, Tensor] = {}
+        for numbers in by_length.values():
+            batch = {name: torch.cat([rows[i][name] for i in numbers]) for name in rows[0]}
+            found |= dict(zip(numbers, embedding(self.model(**batch).last_hidden_state), strict=True))
+        return torch.stack([found[i] for i in range(1, len(rows))]) @ found[0]
 
     def _embeddings(
         self, given: dict[str, Int[Tensor, "1 n"]], keep: Float[Tensor, "batch layers heads"]

@@ -123,7 +123,13 @@ class Seq2Seq(Decoder):
         self, source: Int[Tensor, "batch source"], words: Int[Tensor, "batch target"]
     ) -> Float[Tensor, "batch target d_word"]:
         """$a_t$ after each of `words` (which begin with `BEGIN`): the whole target in one call."""
-        h_bar, fixed = self.encode(source)
+        return self.attention_vectors_embedded(self.embed(source), words)
+
+    def attention_vectors_embedded(
+        self, x: Float[Tensor, "batch source d_word"], words: Int[Tensor, "batch target"]
+    ) -> Float[Tensor, "batch target d_word"]:
+        """`attention_vectors` from the embeddings of the source on."""
+        h_bar, fixed = self.encode_embedded(x)
         h_t, _ = self.states(words, self.begin(fixed))
         return self.attention_vector(self.read(h_t, h_bar, fixed).context, h_t)
 

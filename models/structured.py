@@ -71,6 +71,10 @@ class SelfAttentive(nn.Module):
         r"""$W_y\, \text{ReLU}(W_m M)$: how well each class fits."""
         return self.W_y(self.dropout(torch.relu(self.W_m(self.dropout(M.flatten(1))))))
 
+    def logits_embedded(self, x: Float[Tensor, "batch source d_word"]) -> Float[Tensor, "batch classes"]:
+        """How well each class fits, from the words' embeddings on."""
+        return self.decide(self.looks(self.encode_embedded(x)).context)
+
     def forward(
         self, source: Int[Tensor, "batch source"], mask: Bool[Tensor, "batch source"] | None = None
     ) -> Classified:

@@ -38,6 +38,7 @@ from training import (
     report_ask,
     report_caption,
     report_memory,
+    report_words,
     sentences,
     translate,
 )
@@ -88,6 +89,7 @@ REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     "ask": report_ask.report,
     "caption": report_caption.report,
     report_annotate.NAME: report_annotate.report,
+    "words": report_words.report,
 }
 
 

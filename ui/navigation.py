@@ -110,6 +110,14 @@ ANNOTATE = Page(
     claim="Labels are dear. Ask for those of the examples nearest to the boundary, and see whether fewer are needed.",
 )
 
+WORDS = Page(
+    "words",
+    "Words under attack",
+    ":material/find_replace:",
+    lecture="B1",
+    claim="A word is replaced by one that is near to it, and the network changes its mind. See which word, and where it looked.",
+)
+
 
 PAGES: dict[str, list[Page]] = {
     "": [Page("home", "Attend & Attack", ":material/home:", default=True)],
@@ -124,5 +132,5 @@ PAGES: dict[str, list[Page]] = {
         CAPTCHA,
         ASK,
     ],
-    "Adversarial learning": [FOOL, ANNOTATE],
+    "Adversarial learning": [FOOL, WORDS, ANNOTATE],
 }

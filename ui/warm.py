@@ -44,7 +44,18 @@ def give_back() -> None:
 
 def warm_up() -> None:
     """Import torch, load the networks of the first screens, and compute what these show."""
-    from ui import annotate, ask, caption, fool, glimpses, headline, heads, self_attention, translate
+    from ui import (
+        annotate,
+        ask,
+        caption,
+        fool,
+        glimpses,
+        headline,
+        heads,
+        self_attention,
+        translate,
+        words_under_attack,
+    )
     from ui import memory as story
     from ui.navigation import ASK, CAPTCHA, CAPTION, PAGES
 
@@ -55,6 +66,7 @@ def warm_up() -> None:
     self_attention.first_screen()
     story.first_screen()
     heads.first_screen()
+    words_under_attack.first_screen()
     for page, words in ((CAPTION, caption), (CAPTCHA, glimpses), (ASK, ask)):
         if page in PAGES["Attention"]:
             words.first_screen()

@@ -1,0 +1,150 @@
+"""How easily the classifiers are fooled by replaced words: for `assets/recorded/words.json`, which the page shows.
+
+Wants the test splits that `training.classify` reads. Every sentence that a network has right is attacked as on the page "Words
+under attack", and beside it as many words are replaced at random.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import mean
+from typing import Any, NamedTuple
+
+import torch
+
+from attacks.words import Candidate, Round, at_random, hotflip
+from models import encoder, zoo
+from models.classification import TextClassifier
+from models.encoder import Encoder
+from models.victims import Decision
+from training.classify import Text, sst2, trec
+
+SENTENCES = 200
+FLIPS, BEAM, TRIES, LIMIT = 3, 1, 32, 0.8
+NEAR = {"sentiment": 0.4, "question-type": 0.3}
+DRAWS = 20  # random sentences beside each attack
+SEED = 1
+
+
+class Outcome(NamedTuple):
+    """One sentence under attack.
+
+    Attributes:
+        won: the sentence that fooled, None if there was none.
+        words: how many there were, marks included.
+        queries: sentences the network read for it.
+        moved: how far the looks moved, total variation, of the sentence that fooled.
+        typed: whether that sentence, typed anew, fools as well.
+        random, alike: the share of random sentences that fool; that fool and are as similar as is asked of the attack.
+    """
+
+    won: Candidate | None
+    words: int
+    queries: int
+    moved: float
+    typed: bool
+    random: float
+    alike: float
+
+
+def report(data: Path, _out: Path, limit: int | None = None) -> dict[str, Any]:
+    """A row a classifier. Raises OSError, ValueError where data or weights are missing."""
+    reads = encoder.load()
+    read: dict[str, Callable[[Path, str], list[Text]]] = {"sentiment": sst2, "question-type": trec}
+    rows = []
+    for name in zoo.CLASSES:
+        task = zoo.ONE_LOOK.get(name, name)
+        texts = drawn(read[task](data, "test"), limit or SENTENCES)
+        rows.append(row(name, zoo.text_classifier(name), texts, reads, NEAR[task]))
+    return {
+        "command": "python -m training report words --data DIR",
+        "about": f"{rows[0]['n']} sentences each from the test splits of SST-2 (sentiment) and TREC (kind of question). Those "
+        f"that the network has right are attacked: up to {FLIPS} words, greedy, {TRIES} tries a round, sentence similarity {LIMIT} "
+        f"or more, word similarity {NEAR['sentiment']} or more (questions: {NEAR['question-type']}). Words replaced, similarity "
+        "and moved attention (total variation, mean of the looks) are means over those that were fooled; queries, over all. "
+        f"Beside it, as many words as the attack replaced (else {FLIPS}) replaced at random by words equally allowed, {DRAWS} "
+        "times a sentence: how many of these sentences fool, and how many fool and are as similar.",
+        "rows": rows,
+    }
+
+
+def drawn(texts: list[Text], count: int) -> list[Text]:
+    """So many of the texts, drawn at random, always the same."""
+    return random.Random(SEED).sample(texts, min(count, len(texts)))
+
+
+def row(name: str, classifier: TextClassifier, texts: Sequence[Text], reads: Encoder, near: float) -> dict[str, Any]:
+    """What is said of one classifier; figures in %, but words, similarity, queries and moved attention."""
+    right = [text for text in texts if answer(classifier, text) == text.label]
+    if not right:
+        raise ValueError(f"The network {name} has none of these sentences right: there is nothing to attack.")
+    found = [attacked(classifier, text, reads, near) for text in right]
+    fooled = [(outcome, outcome.won) for outcome in found if outcome.won is not None]
+
+    def over_fooled(value: Callable[[Outcome, Candidate], float], digits: int) -> float | None:
+        return round(mean(value(*pair) for pair in fooled), digits) if fooled else None
+
+    return {
+        "model": name,
+        "n": len(texts),
+        "right": len(right),
+        "success": round(100 * len(fooled) / len(right), 1),
+        "words": over_fooled(lambda _, won: len(won.flips), 2),
+        "words_share": over_fooled(lambda outcome, won: 100 * len(won.flips) / outcome.words, 1),
+        "similarity": over_fooled(lambda _, won: won.similarity, 3),
+        "queries": round(mean(outcome.queries for outcome in found), 1),
+        "moved": over_fooled(lambda outcome, _: outcome.moved, 3),
+        "typed_anew": round(100 * sum(outcome.typed for outcome in found) / len(right), 1),
+        "random": round(100 * mean(outcome.random for outcome in found), 1),
+        "random_alike": round(100 * mean(outcome.alike for outcome in found), 1),
+    }
+
+
+def answer(classifier: TextClassifier, text: Text) -> int:
+    return int(classifier.p(classifier.numbers(text.words)).argmax())
+
+
+def attacked(classifier: TextClassifier, text: Text, reads: Encoder, near: float) -> Outcome:
+    """The search, and the control, on one sentence that the network has right."""
+    victim = Decision(classifier, text.words, classifier.numbers(text.words), text.label, None)
+    allowed, similar, queries, won = victim.allowed(near), partial(victim.similarities, reads), 0, None
+    for made in hotflip(
+        victim.loss,
+        victim.words,
+        victim.E,
+        allowed,
+        similar=similar,
+        won=victim.won,
+        flips=FLIPS,
+        beam=BEAM,
+        tries=TRIES,
+        limit=LIMIT,
+    ):
+        if isinstance(made, Round):
+            queries += made.queries
+            won = next((one for one in made.beam if one.won), None)
+    control = at_random(victim.words, allowed, len(won.flips) if won else FLIPS, DRAWS, SEED)
+    fools = control[victim.won(control)]
+    alike = int((similar(fools) >= LIMIT).sum()) if len(fools) else 0
+    return Outcome(
+        won,
+        len(text.words),
+        queries,
+        moved(victim, won) if won else 0.0,
+        won is not None and typed(victim, won),
+        len(fools) / DRAWS,
+        alike / DRAWS,
+    )
+
+
+def moved(victim: Decision, won: Candidate) -> float:
+    r"""$\frac12 \sum_s |\alpha_{ts} - \alpha'_{ts}|$, the mean of the looks."""
+    before, after = (victim.trace(words).weights[0] for words in (victim.words, torch.tensor([won.words])))
+    return float(0.5 * abs(before - after).sum(1).mean())
+
+
+def typed(victim: Decision, won: Candidate) -> bool:
+    """Whether the sentence as a person would type it fools as well."""
+    _, words = victim.classifier.read(victim.text(won.words))
+    return bool(victim.won(words)[0])
