@@ -44,11 +44,12 @@ def give_back() -> None:
 
 def warm_up() -> None:
     """Import torch, load the networks of the first screens, and compute what these show."""
-    from ui import ask, caption, fool, glimpses, headline, heads, self_attention, translate
+    from ui import ask, caption, fool, fooling, glimpses, headline, heads, self_attention, translate
     from ui import memory as story
     from ui.navigation import ASK, CAPTCHA, CAPTION, PAGES
 
     fool.first_screen()
+    fooling.first_screen()
     translate.first_screen()
     headline.first_screen()
     self_attention.first_screen()
