@@ -31,7 +31,7 @@ def walk(J: Sequence[float], length: Sequence[float], p_truth: Sequence[float], 
         yaxis="y2",
     )
     if length:
-        top = max(*length, 1e-30) if len(length) > 1 else max(length[0], 1e-30)
+        top = max([*length, 1e-30])
         share = [each / top for each in length]
         figure.add_scatter(
             x=before,
@@ -46,9 +46,7 @@ def walk(J: Sequence[float], length: Sequence[float], p_truth: Sequence[float], 
     figure.add_vline(t, line={"color": QUIET, "width": 6}, opacity=0.35)
     figure.update_xaxes(title="step t", rangemode="tozero")
     figure.update_yaxes(title=followed, secondary_y=False)
-    figure.update_yaxes(
-        title="p(y), share of the longest gradient", range=[-0.02, 1.05], secondary_y=True, showgrid=False
-    )
+    figure.update_yaxes(title="p(y)", range=[-0.02, 1.05], dtick=0.25, secondary_y=True, showgrid=False)
     return _plain(figure)
 
 

@@ -193,7 +193,10 @@ class Walked:
 
 @dataclass
 class Walk:
-    """An attack on one picture as far as it got: its steps, and at the end what came of it, or why nothing did."""
+    """An attack on one picture as far as it got: its steps, and at the end what came of it, or why nothing did.
+
+    `p` is the probability of each class of the clean picture, `p_found` of the adversarial one, `p_exact` of that before rounding.
+    """
 
     network: str
     recipe: Recipe
@@ -202,6 +205,7 @@ class Walk:
     steps: list[Walked] = field(default_factory=list)
     found: Perturbation | None = None
     p_found: np.ndarray | None = None
+    p_exact: np.ndarray | None = None
     refusal: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -213,6 +217,11 @@ class Walk:
     @property
     def complete(self) -> bool:
         return self.found is not None or bool(self.refusal)
+
+    def counts(self, answer: int) -> bool:
+        """Whether this answer is what the attack was after."""
+        target = self.recipe.target
+        return answer != self.y if target is None else answer == target != self.y
 
     def go(self, tell: Callable[[Walked], None]) -> None:
         """Do it from the beginning, telling after each step. Between two steps the network is free for others."""
@@ -233,7 +242,7 @@ class Walk:
             with inference:
                 try:
                     found = carry_out(self.recipe, model, self.x, torch.tensor([self.y]), watch)
-                    self.p_found = probabilities(model, found.adversarial)
+                    self.p_found, self.p_exact = (probabilities(model, z) for z in (found.adversarial, found.exact))
                     self.found = found
                 except ValueError as error:
                     self.refusal = str(error)

@@ -205,14 +205,17 @@ def _of_step(shown: Shown) -> str:
 def outcome(shown: Shown) -> str:
     """What came of it, asked of the 8-bit picture."""
     walk, names = shown.walk, shown.asked.names
-    if walk.found is None or walk.p_found is None:
+    if walk.found is None or walk.p_found is None or walk.p_exact is None:
         return "The attack was stopped; what follows is about the picture of its last step."
-    answer = int(walk.p_found.argmax())
-    hit = answer != walk.y if walk.recipe.target is None else answer == walk.recipe.target != walk.y
-    change = walk.found
+    answer, exact = int(walk.p_found.argmax()), int(walk.p_exact.argmax())
+    hit, change = walk.counts(answer), walk.found
+    rounded = ""
+    if walk.counts(exact) and not hit:
+        rounded = f" Before it was rounded it was “{names[exact]}”: this mistake is nearer than 8 bits can tell."
     return (
         f"**{'Fooled' if hit else 'Not fooled'}**: {walk.recipe.method} ends at “{names[answer]}” with {walk.p_found.max():.1%}; "
         f"as an 8-bit picture L∞ = {255 * float(change.linf):.0f}/255, L2 = {float(change.l2):.3f}."
+        f"{rounded}"
     )
 
 
@@ -251,7 +254,8 @@ def table(walk: Walk, names: tuple[str, ...]) -> pd.DataFrame:
 def numbers(shown: Shown) -> Numbers:
     walk = shown.walk
     return Numbers(
-        f"Every step of {walk.recipe.method}; J and its gradient before the step, all else after it.",
+        f"Every step of {walk.recipe.method}; J and its gradient before the step, all else after it; p(y) and the answer are of "
+        "the picture rounded to 8 bits.",
         table(walk, shown.asked.names),
     )
 
