@@ -36,12 +36,15 @@ class Step(NamedTuple):
         x: the pictures after it, not rounded.
         J: the loss before it.
         length: $\|\nabla_x J\|_2$ before it. Where it is 0 the attack is blind; that says nothing of the network's strength.
+        proposed: where the step would have led, before it was brought back into the ball and into [0, 1]; None of an attack
+            that knows no ball.
     """
 
     t: int
     x: Pictures
     J: Float[Tensor, " batch"]
     length: Float[Tensor, " batch"]
+    proposed: Pictures | None = None
 
 
 Watch = Callable[[Step], None]  # called after every step; it may raise to stop
@@ -51,7 +54,9 @@ def nobody(_step: Step) -> None:
     """Nobody watches."""
 
 
-def fgsm(loss: Loss, x: Pictures, epsilon: float, *, ball: Ball = LINF, targeted: bool = False) -> Perturbation:
+def fgsm(
+    loss: Loss, x: Pictures, epsilon: float, *, ball: Ball = LINF, targeted: bool = False, watch: Watch = nobody
+) -> Perturbation:
     r"""Fast gradient sign method: one step of size $\epsilon$ in the direction that raises the loss most; `pgd` with one step.
 
     $$\tilde x = \mathrm{clip}_{[0,1]}(x + \eta), \qquad \eta = \epsilon\,\mathrm{sign}(\nabla_x J(\theta, x, y))$$
@@ -61,7 +66,7 @@ def fgsm(loss: Loss, x: Pictures, epsilon: float, *, ball: Ball = LINF, targeted
     Source: Goodfellow, Shlens & Szegedy 2014, *Explaining and Harnessing Adversarial Examples*, section 3.
     Units: pixels in [0, 1], epsilon in pixels. Raises ValueError for pixels or an epsilon out of range.
     """
-    return pgd(loss, x, epsilon, steps=1, step_size=epsilon, ball=ball, targeted=targeted)
+    return pgd(loss, x, epsilon, steps=1, step_size=epsilon, ball=ball, targeted=targeted, watch=watch)
 
 
 def pgd(
@@ -101,9 +106,10 @@ def pgd(
             J, grad = gradient(loss, x_t)
             g = grad if not momentum else momentum * g + grad / size(grad, 1)
             step = ball.optimize_linear(worse * g, step_size)
-            x_t = (x + ball.project(x_t + step - x, epsilon)).clamp(0, 1)
+            proposed = x_t + step
+            x_t = (x + ball.project(proposed - x, epsilon)).clamp(0, 1)
             history.append(J)
-            watch(Step(run * steps + t, x_t, J, grad.flatten(1).norm(dim=1)))
+            watch(Step(run * steps + t, x_t, J, grad.flatten(1).norm(dim=1), proposed))
         if restarts > 1:
             with torch.no_grad():
                 reached = worse * loss(x_t)

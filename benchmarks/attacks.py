@@ -76,7 +76,7 @@ class Plain(nn.Module):
 def plain() -> Plain:
     """EfficientNet-Lite0 with the weights of `models.zoo`."""
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    weights = torch.load(zoo.lite0_weights(), weights_only=True)
+    weights = torch.load(zoo.packaged_weights(zoo.EMBEDDED), weights_only=True)
     network.load_state_dict(dict(zip(network.state_dict(), weights.values(), strict=True)))
     return Plain(network).eval()
 

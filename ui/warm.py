@@ -44,29 +44,10 @@ def give_back() -> None:
 
 def warm_up() -> None:
     """Import torch, load the networks of the first screens, and compute what these show."""
-    from ui import (
-        annotate,
-        ask,
-        caption,
-        fool,
-        glimpses,
-        headline,
-        heads,
-        self_attention,
-        translate,
-        words_under_attack,
-    )
+    from ui import annotate, ask, caption, fool, fooling, glimpses, headline, heads, self_attention, translate
     from ui import memory as story
-    from ui.navigation import ASK, CAPTCHA, CAPTION, PAGES
+    from ui import words_under_attack as flipped
 
-    fool.first_screen()
-    annotate.first_screen()
-    translate.first_screen()
-    headline.first_screen()
-    self_attention.first_screen()
-    story.first_screen()
-    heads.first_screen()
-    words_under_attack.first_screen()
-    for page, words in ((CAPTION, caption), (CAPTCHA, glimpses), (ASK, ask)):
-        if page in PAGES["Attention"]:
-            words.first_screen()
+    attention = (translate, headline, self_attention, story, heads, caption, glimpses, ask)
+    for page in (fool, *attention, fooling, flipped, annotate):
+        page.first_screen()

@@ -48,7 +48,7 @@ def test_every_card_file_can_be_read_and_is_tidy() -> None:
 
 
 def test_the_card_of_lite0_is_about_the_weights_that_are_loaded() -> None:
-    card, file = zoo.card("efficientnet_lite0"), zoo.lite0_weights()
+    card, file = zoo.card("efficientnet_lite0"), zoo.packaged_weights(zoo.EMBEDDED)
     assert hashlib.sha256(file.read_bytes()).hexdigest() == card.sha256
     assert file.stat().st_size / 1e6 == pytest.approx(card.megabytes, abs=0.1)
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False)

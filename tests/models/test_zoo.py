@@ -48,7 +48,9 @@ def nobody_answers(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
 
 
 def test_lite0_answers_as_the_original_wrapper(lite0: Classifier, photographs: Tensor) -> None:
-    original = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=str(zoo.lite0_weights())).eval()
+    original = EfficientNet.from_pretrained(
+        "efficientnet-lite0", weights_path=str(zoo.packaged_weights(zoo.EMBEDDED))
+    ).eval()
     with torch.no_grad():
         expected, logits = original((photographs - 0.5) / 0.5), lite0(photographs)
     assert (logits - expected).abs().max() < 1e-4
@@ -72,11 +74,11 @@ def test_other_weights_than_the_card_names_are_refused(
     change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "weights.pth"
-    shutil.copy(zoo.lite0_weights(), path)
+    shutil.copy(zoo.packaged_weights(zoo.EMBEDDED), path)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes({"one byte": bytes(data), "cut off": bytes(data[:-1]), "another file": b"other"}[change])
-    monkeypatch.setattr(zoo, "lite0_weights", lambda: path)
+    monkeypatch.setattr(zoo, "packaged_weights", lambda _: path)
     with pytest.raises(WeightsUnavailableError, match=r"weights\.pth is not the one") as caught:
         zoo.load(zoo.EMBEDDED)
     assert_one_plain_sentence(str(caught.value))
@@ -92,10 +94,14 @@ def test_without_its_package_lite0_says_so(monkeypatch: pytest.MonkeyPatch) -> N
 # ---------------------------------------------------------------- the list
 
 
-def test_the_embedded_network_is_first_and_torchvisions_follow() -> None:
+def test_the_embedded_networks_are_first_and_torchvisions_follow() -> None:
     names = zoo.names()
     assert names[0] == zoo.EMBEDDED == "efficientnet_lite0"
-    assert len(names) == len(set(names)) == 1 + len(torchvision.models.list_models(module=torchvision.models))
+    assert (
+        len(names)
+        == len(set(names))
+        == len(zoo.PACKAGED) + len(torchvision.models.list_models(module=torchvision.models))
+    )
     assert {"resnet18", "resnet50", "vit_b_16", "mobilenet_v3_large"} <= set(names)
 
 

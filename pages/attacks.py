@@ -1,0 +1,47 @@
+"""Step by step (B1, B2): any attack on a classifier, watched as it walks; then a closer look at what it made."""
+
+import streamlit as st
+
+import ui.fooling as words
+from ui import lecture
+from ui.fooling import Asked, Shown, looks
+from ui.looks import closer
+from ui.navigation import ATTACKS
+
+
+def choose() -> Asked | None:
+    """Which picture, network and target; which attack, norm, ε and steps."""
+    lecture.words_for_bad_link({**words.LINK, "look": lambda name: name in looks.LOOKS})
+    return words.ask()
+
+
+def figure(asked: Asked) -> Shown | None:
+    """The picture after each step, with loss and gradient. Seen while it is done; then a slider steps through it."""
+    return words.stepped(asked)
+
+
+def notes(_asked: Asked, shown: Shown) -> None:
+    """What came of it, the alarm, and one of the closer looks."""
+    st.markdown(words.outcome(shown))
+    if words.alarm(shown.walk):
+        st.error(words.alarm(shown.walk), icon=":material/warning:")
+    closer(shown, looks.LOOKS)
+
+
+def numbers(_asked: Asked, shown: Shown) -> lecture.Numbers:
+    return words.numbers(shown)
+
+
+def downloads(_asked: Asked, shown: Shown) -> list[lecture.Download]:
+    return words.downloads(shown)
+
+
+lecture.page(
+    ATTACKS,
+    controls=choose,
+    figure=figure,
+    notes=notes,
+    code=words.code(),
+    numbers=numbers,
+    downloads=downloads,
+)

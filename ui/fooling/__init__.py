@@ -1,0 +1,296 @@
+"""The page "Step by step": its controls, its link, and what it says of a walk. The closer looks are in `looks`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from attacks import apgd, classification, decision, defences, gradient, nearest, shared
+from attacks.balls import linf_optimize_linear, linf_project
+from attacks.perturbation import STEPS
+from attacks.recipes import BUDGET, NEAREST, NORMS, UNTARGETED, Recipe
+from attacks.surface import slice_of_loss
+from figures import fooling as figures
+from models import zoo
+from models.gradcam import grad_cam
+from models.picture import Picture, from_pixels, gallery, gallery_picture, png
+from ui import address, cached, controls
+from ui.cached import Walk, Walked
+from ui.fool import LINK as FOOL_LINK
+from ui.fool import TARGET_HELP
+from ui.fool import UNTARGETED as ANY
+from ui.fooling.running import run
+from ui.fooling.running import shown as draw
+from ui.lecture import Download, Numbers
+
+METHODS = (*BUDGET, *NEAREST)
+NORM_NAMES = {"linf": "L∞", "l2": "L2"}
+FIRST = Recipe()
+LONGEST = 50  # steps
+EPSILON_HELP = (
+    "The budget. L∞: the most that a value may move, in 255ths. L2: the length of η in pixels of [0, 1]. Of “Smallest ε” the most "
+    "that is tried. The other attacks that look for the nearest mistake have no budget."
+)
+
+LINK = {
+    **{name: FOOL_LINK[name] for name in ("network", "source", "gallery", "target")},
+    "attack": lambda name: name in METHODS,
+    "norm": lambda name: name in NORM_NAMES.values(),
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a visitor asks: a recipe, and the picture and the network it is for."""
+
+    network: str
+    picture: Picture
+    recipe: Recipe
+
+    def walk(self, recipe: Recipe | None = None) -> Walk:
+        """The attack of the recipe, or of another one, on this picture."""
+        return cached.walk(self.network, self.picture.digest, recipe or self.recipe, self.picture)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return cached.classifier(self.network).categories
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A walk and the step in view; 0 is the clean picture, t the picture after t steps."""
+
+    asked: Asked
+    walk: Walk
+    t: int
+
+    @property
+    def step(self) -> Walked | None:
+        return self.walk.steps[self.t - 1] if self.t else None
+
+
+def ask() -> Asked | None:
+    """Two rows: of what, and how."""
+    first = st.columns([1.3, 1.2, 1.2, 1.2])
+    with first[0]:
+        source = controls.source()
+    with first[1]:
+        picture = controls.picture(source)
+    with first[2]:
+        network = controls.network()
+    with first[3]:
+        names = cached.classifier(network).categories
+        target = controls.category("Make it say", ANY, names, "target", TARGET_HELP)
+    recipe = _recipe(target)
+    return None if picture is None else Asked(network, picture, recipe)
+
+
+def _recipe(target: int | None) -> Recipe:
+    second = st.columns([1.3, 0.8, 1.4, 1.4], vertical_alignment="top")
+    method = second[0].selectbox(
+        "Attack", METHODS, index=METHODS.index(FIRST.method), key="attack", bind="query-params"
+    )
+    norms = NORMS.get(method, tuple(NORM_NAMES))
+    named = [NORM_NAMES[norm] for norm in norms]
+    with second[1]:
+        if len(named) > 1:
+            name = st.segmented_control("Norm", named, default="L∞", required=True, key="norm", bind="query-params")
+        else:
+            name = named[0]
+            st.markdown(f"Norm\n\n**{name}**, its own")
+    norm = norms[named.index(name)] if name in named else norms[0]
+    epsilon = FIRST.epsilon
+    with second[2]:
+        if method not in NEAREST[1:]:
+            epsilon = _epsilon(norm)
+    steps = FIRST.steps
+    with second[3]:
+        if method != "FGSM":
+            steps = st.slider("Steps", 1, LONGEST, FIRST.steps, key="steps", bind="query-params")
+    if target is not None and method in UNTARGETED:
+        st.caption(f"{method} looks for any other class: “Make it say” is left aside.")
+        target = None
+    return Recipe(method, norm, epsilon, steps, target)
+
+
+def _epsilon(norm: str) -> float:
+    if norm == "linf":
+        return st.slider("ε in 255ths", 1, 32, 1, key="eps", bind="query-params", help=EPSILON_HELP) / STEPS
+    return st.slider("ε, the length of η", 0.25, 10.0, 1.0, 0.25, key="length", bind="query-params", help=EPSILON_HELP)
+
+
+def first_screen() -> None:
+    """Compute what a first visitor sees, so that nobody waits for it."""
+    picture = gallery_picture(next(iter(gallery())))
+    Asked(zoo.EMBEDDED, picture, FIRST).walk().go(lambda _: None)
+
+
+def stepped(asked: Asked) -> Shown | None:
+    """The walk, a step of it in view. The first time it is seen while it is done."""
+    walk = asked.walk()
+    if not run(walk, "walk"):
+        return None
+    t = _step(walk, f"{asked.network} {asked.picture.digest} {asked.recipe}")
+    shown = Shown(asked, walk, t)
+    _pictures(shown)
+    return shown
+
+
+def _step(walk: Walk, me: str) -> int:
+    """The step in view: of a new walk the one in the link, or the last."""
+    last = len(walk.steps)
+    if st.session_state.get("step_of") != (me, last):
+        told = st.query_params.get("step", "") if "step_of" not in st.session_state else ""
+        st.session_state["step"] = int(told) if told.isdecimal() and int(told[:6]) <= last else last
+        st.session_state["step_of"] = (me, last)
+    t = st.slider("Step t (0: the clean picture)", 0, last, key="step")
+    address.hold("step", str(t))
+    return t
+
+
+def _pictures(shown: Shown) -> None:
+    walk, step, names = shown.walk, shown.step, shown.asked.names
+    clean = from_pixels(walk.x)
+    pixels = clean if step is None else step.pixels
+    p = walk.p if step is None else step.p
+    left, middle, right = st.columns(3)
+    with left:
+        draw(clean, f"x: “{names[walk.y]}”, {walk.p[walk.y]:.1%}")
+    with middle:
+        draw(pixels, f"x after {shown.t} steps: “{names[int(p.argmax())]}”, {p.max():.1%}")
+    with right:
+        eta, factor = figures.amplified(clean, pixels)
+        draw(eta, f"η × {factor}, grey is 0" if factor else "η: nothing changed")
+    st.markdown(_of_step(shown))
+    st.plotly_chart(
+        figures.walk(**curves(walk), t=shown.t), key="walk_curve", alt="Loss, gradient norm and p(y) against the step"
+    )
+
+
+def curves(walk: Walk) -> dict[str, Any]:
+    """What `figures.fooling.walk` draws."""
+    steps = walk.steps
+    return {
+        "J": [step.J for step in steps],
+        "length": [] if walk.recipe.method == "HopSkipJump" else [step.length for step in steps],
+        "p_truth": [float(walk.p[walk.y]), *(float(step.p[walk.y]) for step in steps)],
+        "followed": FOLLOWED.get(walk.recipe.method, "J before the step"),
+    }
+
+
+FOLLOWED = {
+    "DeepFool": "margin to the nearest rival",
+    "Carlini–Wagner": "margin",
+    "HopSkipJump": "‖η‖₂ before the step",
+}
+
+
+def _of_step(shown: Shown) -> str:
+    """What the step in view did, in a sentence or two."""
+    step, walk = shown.step, shown.walk
+    if step is None:
+        return f"The clean picture. What the network says of it, “{shown.asked.names[walk.y]}”, is taken for the truth."
+    words = f"Step {shown.t}: {FOLLOWED.get(walk.recipe.method, 'the loss J')} was **{step.J:.4f}**"
+    if walk.recipe.method != "HopSkipJump":
+        words += f", the gradient's length {step.length:.3g}"
+    words += f". Now L∞ = {255 * step.linf:.2f}/255, L2 = {step.l2:.3f}."
+    if step.held is not None:
+        words += f" The ball and the edges of [0, 1] held back **{step.held:.1%}** of the values."
+    return words
+
+
+def outcome(shown: Shown) -> str:
+    """What came of it, asked of the 8-bit picture."""
+    walk, names = shown.walk, shown.asked.names
+    if walk.found is None or walk.p_found is None or walk.p_exact is None:
+        return "The attack was stopped; what follows is about the picture of its last step."
+    answer, exact = int(walk.p_found.argmax()), int(walk.p_exact.argmax())
+    hit, change = walk.counts(answer), walk.found
+    rounded = ""
+    if walk.counts(exact) and not hit:
+        rounded = f" Before it was rounded it was “{names[exact]}”: this mistake is nearer than 8 bits can tell."
+    return (
+        f"**{'Fooled' if hit else 'Not fooled'}**: {walk.recipe.method} ends at “{names[answer]}” with {walk.p_found.max():.1%}; "
+        f"as an 8-bit picture L∞ = {255 * float(change.linf):.0f}/255, L2 = {float(change.l2):.3f}."
+        f"{rounded}"
+    )
+
+
+def alarm(walk: Walk) -> str:
+    """The zero-gradient alarm; "" where there was always something to follow."""
+    if walk.recipe.method == "HopSkipJump":
+        return ""
+    blind = [step.t + 1 for step in walk.steps if step.length == 0]
+    if not blind:
+        return ""
+    return (
+        f"The gradient was exactly zero at {len(blind)} of {len(walk.steps)} steps (first at step {blind[0]}): the attack was "
+        "blind there. That it does not fool proves no robustness."
+    )
+
+
+def table(walk: Walk, names: tuple[str, ...]) -> pd.DataFrame:
+    """A row a step."""
+    return pd.DataFrame(
+        [
+            {
+                "t": step.t + 1,
+                "J": step.J,
+                "‖∇J‖₂": step.length,
+                "held back %": None if step.held is None else 100 * step.held,
+                "‖η‖∞ · 255": 255 * step.linf,
+                "‖η‖₂": step.l2,
+                "p(y)": float(step.p[walk.y]),
+                "answer": names[step.answer],
+            }
+            for step in walk.steps
+        ]
+    )
+
+
+def numbers(shown: Shown) -> Numbers:
+    walk = shown.walk
+    return Numbers(
+        f"Every step of {walk.recipe.method}; J and its gradient before the step, all else after it; p(y) and the answer are of "
+        "the picture rounded to 8 bits.",
+        table(walk, shown.asked.names),
+    )
+
+
+CODE: dict[str, tuple[Callable[..., Any], ...]] = {
+    "FGSM": (gradient.fgsm,),
+    "PGD": (gradient.pgd,),
+    "Momentum": (gradient.pgd,),
+    "Auto-PGD": (apgd.apgd,),
+    "Smallest ε": (nearest.smallest_epsilon, gradient.pgd),
+    "DeepFool": (nearest.deepfool, classification.margins),
+    "Carlini–Wagner": (nearest.carlini_wagner, classification.margin),
+    "HopSkipJump": (decision.hop_skip_jump, decision.slope),
+}
+LOOKED = (slice_of_loss, defences.through, defences.expected, shared.patch, grad_cam)
+
+
+def code() -> tuple[Callable[..., Any], ...]:
+    """The functions of the attack that is chosen, then those of the looks."""
+    chosen = CODE.get(str(st.session_state.get("attack", FIRST.method)), ())
+    balls = (linf_optimize_linear, linf_project)
+    return (*chosen, classification.cross_entropy, gradient.gradient, *balls, *LOOKED)
+
+
+def downloads(shown: Shown) -> list[Download]:
+    walk, stem = shown.walk, shown.asked.picture.name.rsplit(".", 1)[0]
+    names = shown.asked.names
+    pixels = final(walk)
+    return [
+        Download("Adversarial PNG", lambda: png(pixels), f"{stem}-{walk.recipe.method}.png", "image/png"),
+        Download("Original PNG", lambda: png(from_pixels(walk.x)), f"{stem}-original.png", "image/png"),
+        Download("Steps CSV", lambda: table(walk, names).to_csv(index=False).encode(), f"{stem}-steps.csv", "text/csv"),
+    ]
+
+
+def final(walk: Walk) -> np.ndarray:
+    """The 8-bit picture that the attack came to; of a stopped one, so far."""
+    return walk.steps[-1].pixels if walk.found is None else from_pixels(walk.found.adversarial)
