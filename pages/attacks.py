@@ -10,13 +10,13 @@ from ui.navigation import ATTACKS
 
 
 def choose() -> Asked | None:
-    """Which picture, network and target; which attack, norm, ε and steps."""
+    """Which picture, network and target; which attack, norm, ε and steps. The attack is seen while it is done."""
     lecture.words_for_bad_link({**words.LINK, "look": lambda name: name in looks.LOOKS})
     return words.ask()
 
 
-def figure(asked: Asked) -> Shown | None:
-    """The picture after each step, with loss and gradient. Seen while it is done; then a slider steps through it."""
+def figure(asked: Asked) -> Shown:
+    """The picture after each step, with loss and gradient."""
     return words.stepped(asked)
 
 

@@ -56,6 +56,17 @@ def test_lite0_answers_as_the_original_wrapper(lite0: Classifier, photographs: T
     assert (logits - expected).abs().max() < 1e-4
 
 
+@pytest.mark.parametrize("n", [1, 2])
+def test_its_larger_sisters_answer_as_the_original_wrapper(n: int, photographs: Tensor) -> None:
+    name, original = f"efficientnet_lite{n}", f"efficientnet-lite{n}"
+    wrapper = EfficientNet.from_pretrained(original, weights_path=str(zoo.packaged_weights(name))).eval()
+    model = zoo.load(name)
+    x = torch.nn.functional.interpolate(photographs[:1], (model.size, model.size))
+    with torch.no_grad():
+        expected, logits = wrapper((x - 0.5) / 0.5), model(x)
+    assert (logits - expected).abs().max() < 1e-4
+
+
 def test_lite0_knows_a_cat_and_a_cup(lite0: Classifier, photographs: Tensor) -> None:
     with torch.no_grad():
         answers = [lite0.categories[k] for k in lite0(photographs[1:3]).argmax(1)]

@@ -73,7 +73,7 @@ class Shown:
 
 
 def ask() -> Asked | None:
-    """Two rows: of what, and how."""
+    """Two rows: of what, and how. Then the attack, seen while it is done; None, with a word, where there is no step to show."""
     first = st.columns([1.3, 1.2, 1.2, 1.2])
     with first[0]:
         source = controls.source()
@@ -85,7 +85,10 @@ def ask() -> Asked | None:
         names = cached.classifier(network).categories
         target = controls.category("Make it say", ANY, names, "target", TARGET_HELP)
     recipe = _recipe(target)
-    return None if picture is None else Asked(network, picture, recipe)
+    if picture is None:
+        return None
+    asked = Asked(network, picture, recipe)
+    return asked if run(asked.walk(), "walk", stoppable=True) else None
 
 
 def _recipe(target: int | None) -> Recipe:
@@ -128,11 +131,9 @@ def first_screen() -> None:
     Asked(zoo.EMBEDDED, picture, FIRST).walk().go(lambda _: None)
 
 
-def stepped(asked: Asked) -> Shown | None:
-    """The walk, a step of it in view. The first time it is seen while it is done."""
+def stepped(asked: Asked) -> Shown:
+    """The walk, a step of it in view."""
     walk = asked.walk()
-    if not run(walk, "walk"):
-        return None
     t = _step(walk, f"{asked.network} {asked.picture.digest} {asked.recipe}")
     shown = Shown(asked, walk, t)
     _pictures(shown)

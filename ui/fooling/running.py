@@ -8,11 +8,14 @@ from ui.cached import Walk, Walked
 WIDEST = 320  # pixels of a picture on the page
 
 
-def run(walk: Walk, key: str) -> bool:
-    """Do the attack unless it is done, or was stopped. Returns whether there is a step to be shown; says why if there is none."""
+def run(walk: Walk, key: str, *, stoppable: bool = False) -> bool:
+    """Do the attack unless it is done, or was stopped. Returns whether there is a step to be shown; says why if there is none.
+
+    Args: stoppable: not in a fragment, where a button waits for the fragment's end.
+    """
     me = f"{walk.network} {walk.recipe} {walk.x.sum()}"
     if not walk.complete and st.session_state.get(f"{key}_stopped") != me:
-        _live(walk, key, me)
+        _live(walk, key, me, stoppable)
     if walk.refusal:
         st.warning(walk.refusal, icon=":material/block:")
         return False
@@ -22,11 +25,12 @@ def run(walk: Walk, key: str) -> bool:
     return bool(walk.steps)
 
 
-def _live(walk: Walk, key: str, me: str) -> None:
+def _live(walk: Walk, key: str, me: str, stoppable: bool) -> None:
     place = st.empty()
     with place.container():
         bar = st.progress(0.0, f"{walk.recipe.method}: the first step …")
-        st.button("Stop", key=f"{key}_stop", icon=":material/stop:", on_click=_stop, args=(key, me))
+        if stoppable:
+            st.button("Stop", key=f"{key}_stop", icon=":material/stop:", on_click=_stop, args=(key, me))
         picture = st.empty()
         total = expected_steps(walk)
 
