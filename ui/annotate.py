@@ -125,6 +125,7 @@ def _choose_digits() -> Choice | None:
             selection_mode="multi",
             default=[TITLES[name] for name in ASKED],
             key="strategies",
+            wrap=True,
             bind="query-params",
         )
     begin = controls.number("First labels", 10, 50, 10, "start", place=start)
@@ -391,7 +392,8 @@ def _moon_notes(snapshot: Snapshot, accuracy: list[float]) -> None:
         f"{snapshot.metrics['labels']:.0f} labels, test accuracy **{accuracy[-1]:.1f} %** ({grown}). An arrow is the shortest way "
         f"that DeepFool found across the boundary p = ½: ‖η‖₂ is {float(distance.min()):.2g} to {float(distance.max()):.2g}. "
         "A label there can move the boundary; far from it, a label mostly says what the network knows. But the distance is to the "
-        "network’s own boundary: where the network is wrong and sure, it asks nothing."
+        "network’s own boundary: where the network is wrong and sure, it asks nothing. The grey lines are the same for every "
+        f"{MEASURED}th point without a label; some are plainly not the shortest, since DeepFool takes the boundary for flat."
     )
 
 
@@ -401,10 +403,15 @@ def _moon_notes(snapshot: Snapshot, accuracy: list[float]) -> None:
 def draw_yours(choice: Choice) -> Shown:
     """One digit to be labelled, and what the label does."""
     labels = _said()
-    with st.spinner("Learning from your labels …"):
-        snapshot = cached.told(choice.settings, labels)
-        perfect = [cached.annotated(choice.settings, r).metrics["accuracy"] for r in range(len(labels) + 1)]
-        yours = [cached.told(choice.settings, labels[:n]).metrics["accuracy"] for n in range(len(labels) + 1)]
+    place, begun = st.empty(), time.monotonic()
+    yours, perfect = list[float](), list[float]()
+    for n in range(len(labels) + 1):
+        if time.monotonic() - begun > PATIENCE:
+            place.progress(n / (len(labels) + 1), f"Learning from your labels, {n} of {len(labels)} …")
+        snapshot = cached.told(choice.settings, labels[:n])
+        yours.append(snapshot.metrics["accuracy"])
+        perfect.append(cached.annotated(choice.settings, n).metrics["accuracy"])
+    place.empty()
     truth = int(annotate.truth(choice.settings, snapshot)[0])
     left, right = st.columns([1, 2])
     with left:
