@@ -60,7 +60,7 @@ def attention(weights: np.ndarray, source: Sequence[str], target: Sequence[str],
             "zeroline": False,
         },
         height=top + 10 + ROW * len(source),
-        margin={"l": 10, "r": 10, "t": top, "b": 10},
+        margin={"l": 10, "r": 30 if top == LONG else 10, "t": top, "b": 10},
     )
     return figure
 

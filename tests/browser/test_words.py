@@ -41,5 +41,5 @@ def test_a_search_is_stopped_and_gone_on_with(page: Page, server: str) -> None:
     expect(page.get_by_text("Stopped after")).to_be_visible()
     expect(page.get_by_text("Take it home")).to_be_visible()
     page.get_by_role("button", name="Go on").click()
-    expect(page.get_by_text(re.compile(r"ooled by \d word"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"ooled by \d word"))).to_be_visible(timeout=90_000)
     expect(page.get_by_text("Stopped after")).to_have_count(0)
