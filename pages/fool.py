@@ -6,7 +6,7 @@ import streamlit as st
 
 import ui.fool as words
 from attacks.axis import gradient_axis
-from attacks.gradient import fgsm, gradient
+from attacks.gradient import fgsm, gradient, pgd
 from figures import fool as figures
 from models import zoo
 from models.picture import Picture
@@ -101,7 +101,7 @@ lecture.page(
     controls=choose,
     figure=figure,
     notes=notes,
-    code=(fgsm, gradient, gradient_axis),
+    code=(fgsm, pgd, gradient, gradient_axis),
     numbers=numbers,
     downloads=downloads,
 )

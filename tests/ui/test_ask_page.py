@@ -14,7 +14,7 @@ from tests import untrained
 from tests.models import test_hub_answering as hub_networks
 from tests.visiting import said, visit_page
 from ui import cached
-from ui.ask import EXAMPLES, HUB, KINDS, LOOKS, PHOTOS, SHAPES
+from ui.ask import EXAMPLES, FIRST, HUB, KINDS, LOOKS, PHOTOS, SHAPES
 from ui.cached import Look
 
 pytestmark = pytest.mark.usefixtures("strangers")
@@ -85,7 +85,7 @@ def test_questions_asked_of_a_picture_are_kept_in_a_list() -> None:
     app.text_input(key="text").set_value("What color is the table?").run()
     listed = list(table(app, "question")["question"])
     assert listed[:3] == [EXAMPLES[PHOTOS][0], "Is there a red circle?", "What color is the table?"]
-    app.selectbox(key="gallery").select("coffee").run()
+    app.selectbox(key="gallery").select("camera").run()
     assert "Is there a red circle?" not in list(table(app, "question")["question"])
 
 
@@ -104,7 +104,7 @@ def test_the_cnn_runs_once_a_picture_whatever_is_asked(monkeypatch: pytest.Monke
 def test_the_words_influence_is_what_the_model_says_without_them() -> None:
     app = visit(look="Its words", text="What is on the table?")
     shown = table(app, "without")
-    found = untrained.answerer("daquar").without_words(whole(gallery_picture("camera")), "What is on the table?")
+    found = untrained.answerer("daquar").without_words(whole(gallery_picture(FIRST)), "What is on the table?")
     assert list(shown["without"]) == ["what", "is", "on", "the", "table"]
     assert np.allclose(shown["less by"], found.whole - found.p)
 

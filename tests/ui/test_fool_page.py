@@ -76,7 +76,12 @@ def test_upload_without_a_file_says_what_to_do() -> None:
 def test_every_shown_code_is_the_real_source() -> None:
     shown = "\n".join(code.value for code in visit().code)
     assert (ROOT / "attacks" / "gradient.py").read_text().count("def fgsm(") == 1
-    for line in ("def fgsm(", "eta = ball.optimize_linear(-grad if targeted else grad, epsilon)", "def gradient_axis("):
+    for line in (
+        "def fgsm(",
+        "return pgd(loss, x, epsilon, steps=1",
+        "step = ball.optimize_linear(worse * g, step_size)",
+        "def gradient_axis(",
+    ):
         assert line in shown
 
 
