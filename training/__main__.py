@@ -37,6 +37,7 @@ from training import (
     report_ask,
     report_caption,
     report_memory,
+    report_sway,
     sentences,
     translate,
 )
@@ -86,6 +87,7 @@ REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     "memory": report_memory.report,
     "ask": report_ask.report,
     "caption": report_caption.report,
+    report_sway.NAME: report_sway.report,
 }
 
 
