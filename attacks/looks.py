@@ -53,7 +53,7 @@ def onto(
 
 
 def as_before(
-    maps: Float[Tensor, "batch looks regions"], before: Float[Tensor, "looks regions"]
+    maps: Float[Tensor, "batch looks regions"], before: Float[Tensor, "others regions"]
 ) -> Float[Tensor, " batch"]:
     r"""$\sum_t \mathrm{KL}(\alpha_t \,\|\, \alpha'_t)$, the looks shall stay what they were, as far as both go. In nats."""
     both = min(maps.shape[1], len(before))
