@@ -104,18 +104,24 @@ class Reader(nn.Module):
         r"""$W_y\, \tilde a_t + b_y$: how well each letter fits; $p(y_t) = \text{softmax}$ of it."""
         return self.W_y(self.dropout(a_t))
 
+    def teach(
+        self, a: Float[Tensor, "batch regions d_k"], letters: Int[Tensor, "batch time"]
+    ) -> tuple[Float[Tensor, "batch time letters"], Float[Tensor, "batch time regions"]]:
+        r"""The logits of the letter after each of `letters`, which begin with `BEGIN`, and the weights $\alpha_{ti}$ of it."""
+        state, logits, alpha = self.begin(a), list[Tensor](), list[Tensor]()
+        for y in letters.unbind(1):
+            h, m = self.move(y, state)
+            read = self.glimpse(h, a)
+            state = State(h, m, read.context.squeeze(1))
+            logits.append(self.logits(self.attention_vector(state.c, h)))
+            alpha.append(read.weights.squeeze(1))
+        return torch.stack(logits, dim=1), torch.stack(alpha, dim=1)
+
     def forward(
         self, x: Float[Tensor, "batch 3 height width"], letters: Int[Tensor, "batch time"]
     ) -> Float[Tensor, "batch time letters"]:
         """The logits of the letter after each of `letters`, which begin with `BEGIN`."""
-        a, logits = self.regions(x), []
-        state = self.begin(a)
-        for y in letters.unbind(1):
-            h, m = self.move(y, state)
-            c = self.glimpse(h, a).context.squeeze(1)
-            state = State(h, m, c)
-            logits.append(self.logits(self.attention_vector(c, h)))
-        return torch.stack(logits, dim=1)
+        return self.teach(self.regions(x), letters)[0]
 
 
 class Residual(nn.Sequential):

@@ -39,6 +39,7 @@ from training import (
     report_caption,
     report_memory,
     report_words,
+    report_sway,
     sentences,
     translate,
 )
@@ -90,6 +91,7 @@ REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     "caption": report_caption.report,
     report_annotate.NAME: report_annotate.report,
     "words": report_words.report,
+    report_sway.NAME: report_sway.report,
 }
 
 
