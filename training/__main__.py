@@ -38,8 +38,8 @@ from training import (
     report_ask,
     report_caption,
     report_memory,
-    report_words,
     report_sway,
+    report_words,
     sentences,
     translate,
 )
