@@ -10,7 +10,7 @@ from attacks.gradient import Loss, Step, Watch, nobody, pgd
 from attacks.perturbation import Perturbation, to_8bit
 
 EVERY = 10  # steps between two looks at the rounded picture
-SHARE = 8  # of the budget a step is: so many steps cross it
+SHARE = 8  # so many steps cross the budget
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,10 @@ def pursue(
     reached: Callable[[Pictures], bool],
     targeted: bool = True,
     every: int = EVERY,
+    share: int = SHARE,
     watch: Watch = nobody,
 ) -> Pursuit:
-    r"""`attacks.gradient.pgd` with steps of $\epsilon / 8$ that ends where `reached` says so of the pictures rounded to 8 bits.
+    r"""`attacks.gradient.pgd` with steps of $\epsilon /$ `share` that ends where `reached` says so of the 8-bit pictures.
 
     That is asked after every `every` steps and after the last. Units, errors as `pgd`; a `watch` may raise to stop.
     """
@@ -53,7 +54,7 @@ def pursue(
             raise _ReachedError(step.x)
 
     try:
-        done = pgd(loss, x, epsilon, steps=steps, step_size=epsilon / SHARE, targeted=targeted, watch=look)
+        done = pgd(loss, x, epsilon, steps=steps, step_size=epsilon / share, targeted=targeted, watch=look)
     except _ReachedError as end:
         return Pursuit(Perturbation(x, end.x, epsilon, "linf", tuple(history)), len(history), True)
     return Pursuit(done, steps, reached(done.adversarial))

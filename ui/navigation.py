@@ -110,6 +110,14 @@ ASK = Page(
     claim="Ask a question about a picture. The network looks for the answer, and looks again, knowing what it saw.",
 )
 
+SWAY = Page(
+    "attention_under_attack",
+    "Attention under attack",
+    ":material/visibility:",
+    lecture="B1",
+    claim="A change too small to see makes a captioner say something else, or look elsewhere while it says the same.",
+)
+
 ANNOTATE = Page(
     "annotate",
     "What to label next",
@@ -140,5 +148,5 @@ PAGES: dict[str, list[Page]] = {
         CAPTCHA,
         ASK,
     ],
-    "Adversarial learning": [FOOL, ATTACKS, WORDS, ANNOTATE],
+    "Adversarial learning": [FOOL, ATTACKS, SWAY, WORDS, ANNOTATE],
 }

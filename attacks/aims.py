@@ -1,0 +1,85 @@
+"""The aims of "Attention under attack": each a loss of pixels, made of what a network tells and of `attacks.looks`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from attacks.balls import Pictures
+from attacks.gradient import Loss
+from attacks.looks import as_before, onto, somewhere, unsaid, word_for_word
+
+OTHER, EXACT, WORD, THERE, SAME = (
+    "say something else",
+    "say this, word for word",
+    "say this word somewhere",
+    "look there, say the same",
+    "say something else, look the same",
+)
+STAY = 10.0  # the weight of the looks' loss, in nats, beside that of the words
+
+
+class Tells(Protocol):
+    """Logits, (batch, steps, words), and maps, (batch, looks, regions), of pictures while certain words are said."""
+
+    @property
+    def logits(self) -> Tensor: ...
+    @property
+    def maps(self) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What is wanted.
+
+    Attributes:
+        said: the numbers of what is said of the clean picture; `wanted`: of what shall be said.
+        looks: the maps of the clean picture, (looks, regions).
+        t, region: which look shall go where.
+    """
+
+    goal: str
+    said: Sequence[int]
+    wanted: Sequence[int]
+    looks: Float[Tensor, "looks regions"]
+    t: int
+    region: Bool[Tensor, " regions"]
+
+
+def towards(aim: Aim, told: Callable[[Pictures], Tells], told_wanted: Callable[[Pictures], Tells]) -> Loss:
+    """The loss of an aim, to be made small. Args: told: while the words said now are said; told_wanted: while the wanted ones are.
+
+    "say this, word for word" and "somewhere" are Chen 2018's. "look there, say the same" is `onto` and `word_for_word` of what is
+    said already; "look the same" is `unsaid` and `STAY` times `as_before`.
+    """
+
+    def loss(x: Pictures) -> Float[Tensor, " batch"]:
+        now = told(x) if aim.goal != EXACT else told_wanted(x)
+        match aim.goal:
+            case "say this, word for word":
+                return word_for_word(now.logits, aim.wanted)
+            case "say this word somewhere":
+                return somewhere(now.logits, aim.wanted[0])
+            case "look there, say the same":
+                return onto(now.maps, aim.t, aim.region) + word_for_word(now.logits, aim.said)
+            case "say something else, look the same":
+                return unsaid(now.logits, aim.said) + STAY * as_before(now.maps, aim.looks)
+        return unsaid(now.logits, aim.said)
+
+    return loss
+
+
+def reached(
+    aim: Aim, said: Sequence[str], before: Sequence[str], wanted: Sequence[str], looks: Float[Tensor, "looks regions"]
+) -> bool:
+    """Whether what is said of a picture, and where is looked while the words from before are said, is what was wanted."""
+    match aim.goal:
+        case "say this, word for word":
+            return tuple(said) == tuple(wanted)
+        case "say this word somewhere":
+            return wanted[0] in said
+        case "look there, say the same":
+            return tuple(said) == tuple(before) and bool(looks[aim.t][aim.region].sum() > 0.5)
+    return tuple(said) != tuple(before)

@@ -1,0 +1,158 @@
+"""An attack on a network that looks, as far as it got: what was said and looked at before it and after it."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from attacks.aims import EXACT, WORD, Aim, reached, towards
+from attacks.gradient import Step
+from attacks.perturbation import STEPS, to_8bit
+from attacks.pursuit import SHARE, pursue
+from models.moved import earth_movers, total_variation
+from models.picture import from_pixels, png, read_picture, whole
+from models.subject import Subject, Told, Words
+
+AXIS = 12  # sizes of ε between 0 and that of the attack
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a visitor asks for, as a key. `n`: ε in 255ths; `t`: the look; `region`: the cells it shall go to."""
+
+    model: str
+    digest: str
+    question: str
+    goal: str
+    text: str
+    n: int
+    steps: int
+    t: int = 0
+    region: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Point:
+    """The picture at one ε of the axis: what is said, and how far look by look the maps have moved while the old words are said."""
+
+    n: float
+    said: Words
+    log_p: float
+    moved: np.ndarray
+    carried: np.ndarray
+
+
+@dataclass
+class Sway:
+    """A wish on one picture.
+
+    Attributes:
+        x: the clean picture, (1, 3, height, width); grid: rows and columns of the maps.
+        said, before: what is said of it, and its maps, (looks, regions).
+        losses: the loss before each step; steps: how many were done.
+        file: the adversarial picture as a PNG; after_said: what is said of it after it was read again.
+        after: its maps while the old words are said; own: while its own words are.
+        axis: from 0 to ε; the attack's η made smaller. Of one step that is the attack itself, of several its shadow.
+    """
+
+    wish: Wish
+    subject: Subject
+    x: Tensor
+    grid: tuple[int, int]
+    lock: threading.Semaphore
+    said: Words = ()
+    before: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    losses: list[float] = field(default_factory=list)
+    lengths: list[float] = field(default_factory=list)
+    file: bytes = b""
+    after_said: Words = ()
+    after: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    own: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    axis: tuple[Point, ...] = ()
+    reached: bool = False
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.said = self.subject.says(self.x)[0]
+        self.before = self._maps(self.x, self.said)
+        self.wanted = self.subject.words(self.wish.text) if self.wish.goal in (EXACT, WORD) else self.said
+        region = torch.zeros(self.before.shape[1], dtype=torch.bool)
+        region[list(self.wish.region)] = True
+        numbers = self.subject.numbers
+        self.aim = Aim(
+            self.wish.goal, numbers(self.said), numbers(self.wanted), torch.tensor(self.before), self.wish.t, region
+        )
+
+    @property
+    def complete(self) -> bool:
+        return bool(self.file)
+
+    @property
+    def adversarial(self) -> Tensor:
+        """The picture of the file, (1, 3, height, width)."""
+        return whole(read_picture(self.file, "adversarial.png"))
+
+    def go(self, tell: Callable[[int, np.ndarray, float], None]) -> None:
+        """Do it from the beginning; after each step `tell` gets its number, the 8-bit picture and the loss; it may raise."""
+        with self._turn:
+            if self.complete:
+                return
+            self.losses, self.lengths = [], []
+
+            def watch(step: Step) -> None:
+                self.losses.append(float(step.J))
+                self.lengths.append(float(step.length))
+                self.lock.release()
+                try:
+                    tell(len(self.losses), from_pixels(to_8bit(step.x)), self.losses[-1])
+                    time.sleep(0.001)
+                finally:
+                    self.lock.acquire()
+
+            with self.lock:
+                loss = towards(self.aim, lambda x: self._told(x, self.said), lambda x: self._told(x, self.wanted))
+                steps, epsilon = self.wish.steps, self.wish.n / STEPS
+                share = min(SHARE, steps)
+                found = pursue(loss, self.x, epsilon, steps=steps, share=share, reached=self._reached, watch=watch)
+                file = png(from_pixels(found.perturbation.adversarial))
+                self._measure(whole(read_picture(file, "adversarial.png")))
+            self.file = file
+
+    def _measure(self, x_adv: Tensor) -> None:
+        """What the file's picture does, and the axis to it."""
+        self.after_said = self.subject.says(x_adv)[0]
+        self.after, self.own = self._maps(x_adv, self.said), self._maps(x_adv, self.after_said)
+        self.reached = self._reached(x_adv)
+        sizes = np.linspace(0, 1, min(AXIS, self.wish.n) + 1)
+        self.axis = tuple(
+            self._point(float(share), to_8bit(self.x + float(share) * (x_adv - self.x))) for share in sizes
+        )
+
+    @torch.no_grad()
+    def _point(self, share: float, x: Tensor) -> Point:
+        maps = self._maps(x, self.said)
+        pairs = [(each.reshape(self.grid), now.reshape(self.grid)) for each, now in zip(self.before, maps, strict=True)]
+        return Point(
+            share * self.wish.n,
+            self.subject.says(x)[0],
+            float(self.subject.log_p(x, self.said)),
+            total_variation(self.before, maps),
+            np.array([earth_movers(a, b) for a, b in pairs]),
+        )
+
+    def _told(self, x: Tensor, words: Words) -> Told:
+        return self.subject.told(x, words)
+
+    def _reached(self, x: Tensor) -> bool:
+        looks = torch.tensor(self._maps(x, self.said))
+        return reached(self.aim, self.subject.says(x)[0], self.said, self.wanted, looks)
+
+    @torch.no_grad()
+    def _maps(self, x: Tensor, words: Words) -> np.ndarray:
+        """The maps over the grid, (looks, regions), each with sum 1."""
+        maps: np.ndarray = self.subject.told(x, words).maps[0].double().numpy()
+        return maps
