@@ -6,6 +6,7 @@ from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
 LEAST = 1e-9  # of the weight: less is nothing
+SLACK = 1e-9  # of what moves may be lost: the two sides are equal up to rounding only
 
 
 def total_variation(
@@ -31,10 +32,11 @@ def earth_movers(before: Float[np.ndarray, "rows columns"], after: Float[np.ndar
     cost = np.linalg.norm(p[origins][:, None] - p[goals][None], axis=-1)
     n, m = cost.shape
     flows = np.arange(n * m)
-    ends = np.stack(
-        [flows // m, n + flows % m]
-    )  # where each flow leaves and where it arrives: a row of the constraints each
+    ends = np.stack([flows // m, n + flows % m])  # where each flow leaves and arrives: a row of the constraints each
     conserved = coo_array((np.ones(2 * n * m), (ends.ravel(), np.tile(flows, 2))), shape=(n + m, n * m)).tocsr()
-    out, into = surplus[origins], want[goals]
-    into *= out.sum() / into.sum()  # what is less than `LEAST` was left out, perhaps on one side only
-    return float(linprog(cost.ravel(), A_eq=conserved, b_eq=np.concatenate([out, into]), method="highs").fun)
+    most, least = surplus[origins] / surplus.sum(), (1 - SLACK) * want[goals] / want.sum()
+    sides = np.repeat([1.0, -1.0], [n, m])[:, None]  # what leaves is at most so much, what arrives at least
+    found = linprog(
+        cost.ravel(), A_ub=conserved.multiply(sides).tocsr(), b_ub=np.concatenate([most, -least]), method="highs"
+    )
+    return float(found.fun) * float(surplus.sum()) / (1 - SLACK)

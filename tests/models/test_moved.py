@@ -46,3 +46,13 @@ def test_in_a_line_it_is_scipys_distance(seed: int) -> None:
 def test_every_look_has_a_total_variation_of_its_own() -> None:
     before = np.array([[1.0, 0, 0], [0.5, 0.5, 0]])
     assert total_variation(before, np.array([[0, 0, 1.0], [0.5, 0.25, 0.25]])).tolist() == [1.0, 0.25]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_maps_that_hardly_differ_or_are_sharp_have_a_distance(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    before = chance.random((6, 18)) ** 12
+    after = before * (1 + 1e-6 * chance.random((6, 18)))
+    assert 0 <= earth_movers(before / before.sum(), after / after.sum()) < 1e-4
+    sharp = chance.random((6, 18)) ** 40
+    assert 0 < earth_movers(before / before.sum(), sharp / sharp.sum()) < 20
