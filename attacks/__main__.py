@@ -1,4 +1,7 @@
-"""The page "Fool a classifier" without a browser: attack a picture file, write the adversarial PNG, say what came of it."""
+"""The page "Fool a classifier" without a browser: attack a picture file, write the adversarial PNG, say what came of it.
+
+fgsm, pgd, momentum and apgd look for the worst within --epsilon; deepfool and carlini-wagner for the nearest mistake.
+"""
 
 import argparse
 import sys
@@ -7,11 +10,22 @@ from pathlib import Path
 
 import torch
 
-from attacks.classification import ATTACKS, attack, fooled
-from attacks.perturbation import Perturbation
+from attacks.balls import BALLS
+from attacks.classification import fooled, logits_of
+from attacks.perturbation import STEPS, Perturbation
+from attacks.recipes import BUDGET, Recipe, carry_out
 from models import zoo
 from models.classifier import Classifier
 from models.picture import PictureError, from_pixels, png, read_picture, to_pixels
+
+METHODS = {
+    "fgsm": "FGSM",
+    "pgd": "PGD",
+    "momentum": "Momentum",
+    "apgd": "Auto-PGD",
+    "deepfool": "DeepFool",
+    "carlini-wagner": "Carlini–Wagner",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,21 +34,33 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         model = zoo.load(options.network)
         picture = read_picture(options.image.read_bytes(), options.image.name)
-        target = None if options.target is None else torch.tensor([_class(options.target, model)])
-        _run(options, model, to_pixels(picture, model.size), target)
+        target = None if options.target is None else _class(options.target, model)
+        _run(options, _recipe(options, target), model, to_pixels(picture, model.size))
     except (PictureError, OSError, ValueError, zoo.WeightsUnavailableError) as error:
         print(f"attacks: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def _run(options: argparse.Namespace, model: Classifier, x: torch.Tensor, target: torch.Tensor | None) -> None:
+def _recipe(options: argparse.Namespace, target: int | None) -> Recipe:
+    """What is asked. Raises ValueError where an epsilon is missing or has no meaning, and for less than one step."""
+    method = METHODS[options.attack]
+    budget = method in BUDGET
+    if budget and options.epsilon is None:
+        raise ValueError(f"{options.attack} needs a size to stay within: give an --epsilon, for example 1/255.")
+    if not budget and options.epsilon is not None:
+        raise ValueError(f"{options.attack} looks for the smallest change there is: leave out --epsilon.")
+    if options.steps < 1:
+        raise ValueError(f"An attack takes at least one step; --steps was {options.steps}.")
+    norm = options.norm or ("linf" if budget else "l2")
+    return Recipe(method, norm, options.epsilon if budget else 1.0, options.steps, target)
+
+
+def _run(options: argparse.Namespace, recipe: Recipe, model: Classifier, x: torch.Tensor) -> None:
     y = model(x).argmax(1)
-    more = {"steps": options.steps, "step_size": options.epsilon / 4} if options.attack == "pgd" else {}
-    followed = y if target is None else target
-    done = attack(model, x, followed, options.epsilon, method=options.attack, targeted=target is not None, **more)
+    done = carry_out(recipe, model, x, y)
     options.out.write_bytes(png(from_pixels(done.adversarial)))
-    _report(options, model, done, y, target)
+    _report(options, model, done, y, None if recipe.target is None else torch.tensor([recipe.target]))
 
 
 def _report(
@@ -45,8 +71,20 @@ def _report(
     before, after = model(done.clean).softmax(1)[0], model(again).softmax(1)[0]
     print(f"clean        {model.categories[before.argmax()]}  {before.max():.1%}")
     print(f"adversarial  {model.categories[after.argmax()]}  {after.max():.1%}")
-    print(f"epsilon {255 * options.epsilon:.3f}/255 asked, {255 * float(done.linf):.0f}/255 in the file {options.out}")
-    print("fooled" if fooled(model, done, y, target=target).item() else "not fooled")
+    size = STEPS * done.epsilon
+    asked = f"{size:.3f}/255 found" if options.epsilon is None else f"epsilon {size:.3f}/255 asked"
+    length = f"{STEPS * float(done.l2):.1f}/255 in L2 and at most " if done.norm == "l2" else ""
+    print(f"{asked}, {length}{STEPS * float(done.linf):.0f}/255 in the file {options.out}")
+    print(_verdict(model, done, y, target))
+
+
+def _verdict(model: Classifier, done: Perturbation, y: torch.Tensor, target: torch.Tensor | None) -> str:
+    if fooled(model, done, y, target=target).item():
+        return "fooled"
+    with torch.no_grad():
+        said = logits_of(model)(done.exact).argmax(1)
+    lost = said != y if target is None else (said == target) & (target != y)
+    return "not fooled: rounding to 8 bits undid it" if lost.item() else "not fooled"
 
 
 def _class(name: str, model: Classifier) -> int:
@@ -69,9 +107,14 @@ def _epsilon(text: str) -> float:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m attacks", description=__doc__)
     parser.add_argument("image", type=Path)
-    parser.add_argument("--epsilon", type=_epsilon, required=True, help="in pixels of [0, 1], e.g. 1/255")
-    parser.add_argument("--attack", choices=list(ATTACKS), default="fgsm")
-    parser.add_argument("--steps", type=int, default=20, help="of pgd, each a quarter of epsilon")
+    parser.add_argument("--epsilon", type=_epsilon, help="in pixels of [0, 1], e.g. 1/255")
+    parser.add_argument("--attack", choices=list(METHODS), default="fgsm")
+    parser.add_argument(
+        "--norm", choices=list(BALLS), help="without it linf within an epsilon, l2 of the nearest mistake"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=20, help="of all but fgsm; of carlini-wagner for each of three weights"
+    )
     parser.add_argument("--target", help="the class it shall be taken for, by name or number")
     parser.add_argument("--network", default=zoo.EMBEDDED, choices=zoo.names(), metavar="NAME")
     parser.add_argument("--out", type=Path, required=True, help="the PNG to write")

@@ -37,10 +37,13 @@ def hop_skip_jump(
         fools: True where a picture is answered wrongly.
         start: a wrong picture to begin with; without one, random noise that is answered wrongly.
 
-    Raises ValueError where no such noise is found. `history` holds $\|\eta\|_2$ before each step.
+    Raises ValueError where no such noise is found, or `start` is answered rightly. `history` holds $\|\eta\|_2$ before each step.
     """
     x, generator = checked(x, 0.0), torch.Generator().manual_seed(seed)
-    at = to_boundary(fools, x, wrong_noise(fools, x, generator) if start is None else checked(start, 0.0))
+    wrong = wrong_noise(fools, x, generator) if start is None else checked(start, 0.0)
+    if not bool(fools(wrong)):
+        raise ValueError("The picture to begin with is answered rightly; HopSkipJump begins with a wrong one.")
+    at = to_boundary(fools, x, wrong)
     n, history = x.numel(), []
     theta = 1 / (sqrt(n) * n)
     for t in range(1, steps + 1):
@@ -49,9 +52,10 @@ def hop_skip_jump(
         delta = 0.1 if t == 1 else sqrt(n) * theta * distance
         v = slope(fools, at, delta, int(asked * sqrt(t)), generator)
         length = distance / sqrt(t)
-        while not bool(fools((at + length * v).clamp(0, 1))) and length > 1e-6:
+        while length > 1e-6 and not bool(fools((at + length * v).clamp(0, 1))):
             length /= 2
-        at = to_boundary(fools, x, (at + length * v).clamp(0, 1))
+        if length > 1e-6:
+            at = to_boundary(fools, x, (at + length * v).clamp(0, 1))
         watch(Step(t - 1, at, torch.tensor([distance]), torch.ones(1)))
     return Perturbation(x, at, float((at - x).norm()), "l2", tuple(history))
 

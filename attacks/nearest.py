@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from attacks.balls import BALLS, Pictures
-from attacks.gradient import Step, Watch, checked, nobody, size
+from attacks.gradient import Step, Watch, checked, gradient, nobody, size
 from attacks.perturbation import STEPS, Perturbation
 
 Margins = Callable[[Pictures], Float[Tensor, "batch rivals"]]
@@ -19,6 +19,7 @@ Margin = Callable[[Pictures], Float[Tensor, " batch"]]
 Fooled = Callable[[Pictures], Bool[Tensor, " batch"]]
 
 OVERSHOOT = 0.02
+ACROSS = 5e-5  # of a margin: beyond the boundary, also for float32 and in another batch
 
 
 def deepfool(
@@ -33,7 +34,7 @@ def deepfool(
     r"""Walk to the nearest boundary, as if the boundaries to all rivals were flat: $\eta = -\frac{f_k}{\|w_k\|_2^2} w_k$.
 
     $f_k$ is the margin over rival $k$ and $w_k$ its gradient; the rival is the one with the smallest $|f_k| / \|w_k\|_q$. Repeated
-    until the margin is below 0, then a little further (`overshoot`). In $L_\infty$ $\eta = -\frac{f_k}{\|w_k\|_1}
+    until the margin is below −`ACROSS`, then a little further (`overshoot`). In $L_\infty$ $\eta = -\frac{f_k}{\|w_k\|_1}
     \mathrm{sign}(w_k)$.
 
     Source: Moosavi-Dezfooli, Fawzi & Frossard 2016, algorithm 2 and eqs. 9 to 12.
@@ -46,15 +47,15 @@ def deepfool(
         f, w = _all_gradients(margins, x_t)
         nearest = f.amin(1)
         history.append(nearest)
-        standing = nearest > 0
+        standing = nearest > -ACROSS
         if not standing.any():
             break
-        lengths = w.flatten(2).norm(p=q, dim=2).clamp_min(torch.finfo(x.dtype).tiny)
-        k = (f.abs() / lengths).argmin(1)
+        lengths = w.flatten(2).norm(p=q, dim=2)
+        k = (f.abs() / lengths.clamp_min(torch.finfo(x.dtype).tiny)).argmin(1)
         rows = torch.arange(len(x))
         f_k, w_k = f[rows, k].clamp_min(0)[:, None, None, None], w[rows, k]
-        away = w_k.sign() / size(w_k, 1) if norm == "linf" else w_k / size(w_k, 2).square()
-        eta = eta - (f_k + 1e-6) * away * standing[:, None, None, None]
+        away = w_k.sign() / size(w_k, 1) if norm == "linf" else w_k / size(w_k, 2) / size(w_k, 2)
+        eta = eta - (f_k + ACROSS) * away * standing[:, None, None, None]
         watch(Step(t, x_t, nearest, lengths[rows, k]))
     exact = (x + (1 + overshoot) * eta).clamp(0, 1)
     return _found(x, exact, norm, history)
@@ -101,21 +102,18 @@ def carlini_wagner(
         optimizer = torch.optim.Adam([w], lr=rate)
         hit = torch.zeros(len(x), dtype=torch.bool)
         for t in range(steps):
-            with torch.enable_grad():
-                w.requires_grad_()
-                x_t = (w.tanh() + 1) / 2
-                f = margin(x_t)
-                distance = (x_t - x).flatten(1).square().sum(1)
-                total = distance + weight * f.clamp_min(-confidence)
-                (w.grad,) = torch.autograd.grad(total.sum(), w)
-            x_t, f, distance = x_t.detach(), f.detach(), distance.detach()
+            x_t = (w.tanh() + 1) / 2
+            f, g = gradient(margin, x_t)
+            distance = (x_t - x).flatten(1).square().sum(1)
+            pull = (weight * (f >= -confidence))[:, None, None, None] * g
+            w.grad = (2 * (x_t - x) + pull) * (1 - w.tanh().square()) / 2
             fools = f <= -confidence
             hit |= fools
             nearer = fools & (distance < smallest)
             best = torch.where(nearer[:, None, None, None], x_t, best)
             smallest = torch.where(nearer, distance, smallest)
             history.append(f)
-            watch(Step(search * steps + t, x_t, f, w.grad.flatten(1).norm(dim=1)))
+            watch(Step(search * steps + t, x_t, f, g.flatten(1).norm(dim=1)))
             optimizer.step()
         high, low = torch.where(hit, weight.minimum(high), high), torch.where(hit, low, weight.maximum(low))
         weight = torch.where(high.isinf(), weight * 10, (low + high) / 2)

@@ -47,6 +47,52 @@ def test_it_says_not_fooled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert printed[-1] == "not fooled" and printed[1].startswith("adversarial  espresso")
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--attack", "momentum", "--epsilon", "2/255"], "epsilon 2.000/255 asked, 2/255 in the file"),
+        (["--attack", "apgd", "--epsilon", "2/255"], "epsilon 2.000/255 asked, 2/255 in the file"),
+        (["--attack", "pgd", "--epsilon", "2", "--norm", "l2"], "epsilon 510.000/255 asked, "),
+        (["--attack", "deepfool", "--norm", "linf"], "/255 found, 0/255 in the file"),
+        (["--attack", "carlini-wagner"], "/255 found, "),
+    ],
+)
+def test_the_other_attacks_by_their_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], said: str
+) -> None:
+    out = tmp_path / "adversarial.png"
+    assert run(CAT, "--out", out, "--steps", "3", *more) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert said in printed[2] and ("in L2 and at most" in printed[2]) is ("l2" in more or "carlini-wagner" in more)
+    if "carlini-wagner" not in more:  # three steps are too few for it
+        assert printed[-1] in ("fooled", "not fooled: rounding to 8 bits undid it")
+        assert (printed[-1] == "fooled") is ("Egyptian cat" not in printed[1])
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ([], "fgsm needs a size to stay within: give an --epsilon, for example 1/255."),
+        (["--attack", "apgd"], "apgd needs a size to stay within: give an --epsilon, for example 1/255."),
+        (
+            ["--attack", "deepfool", "--epsilon", "1/255"],
+            "deepfool looks for the smallest change there is: leave out --epsilon.",
+        ),
+        (["--attack", "deepfool", "--target", "tabby"], "DeepFool looks for any other class; it cannot be given one."),
+        (["--attack", "carlini-wagner", "--norm", "linf"], "Carlini–Wagner measures in another norm; choose l2."),
+        (
+            ["--attack", "pgd", "--epsilon", "1/255", "--steps", "0"],
+            "An attack takes at least one step; --steps was 0.",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], out: Path, more: list[str], said: str
+) -> None:
+    assert refused(capsys, CAT, "--out", out, *more) == f"attacks: {said}"
+    assert not out.exists()
+
+
 def test_epsilon_zero_writes_the_picture_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "same.png"
     assert run(CAT, "--epsilon", "0", "--out", out) == 0

@@ -129,12 +129,12 @@ def test_deepfool_fools_each_picture_as_it_would_alone() -> None:
 
 
 def test_carlini_and_wagner_find_the_nearest_point() -> None:
-    done = carlini_wagner(margin(LINEAR, ZERO), X, steps=300, searches=7)
+    done = carlini_wagner(margin(LINEAR, ZERO), X, steps=120, searches=6)
     assert LINEAR(done.exact).argmax().item() == 1 and done.norm == "l2"
     assert NEAREST <= done.epsilon < 1.05 * NEAREST
-    target = carlini_wagner(margin(LINEAR, ONE, targeted=True), X, steps=300, searches=7)
+    target = carlini_wagner(margin(LINEAR, ONE, targeted=True), X, steps=120, searches=6)
     assert LINEAR(target.exact).argmax().item() == 1 and target.epsilon < 1.05 * NEAREST
-    sure = carlini_wagner(margin(LINEAR, ZERO), X, steps=300, searches=7, confidence=0.05)
+    sure = carlini_wagner(margin(LINEAR, ZERO), X, steps=120, searches=6, confidence=0.05)
     z = LINEAR(sure.exact)[0]
     assert z[1] - z[0] >= 0.05 - 1e-5 and sure.epsilon > done.epsilon
 
