@@ -5,8 +5,8 @@ from jaxtyping import Float
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
-LEAST = 1e-9  # of the weight: less is nothing
-SLACK = 1e-9  # of what moves may be lost: the two sides are equal up to rounding only
+LEAST = 1e-7  # of the weight: less is nothing
+SLACK = 1e-8  # of what moves may be lost: the two sides are equal up to rounding only
 
 
 def total_variation(
@@ -34,9 +34,9 @@ def earth_movers(before: Float[np.ndarray, "rows columns"], after: Float[np.ndar
     flows = np.arange(n * m)
     ends = np.stack([flows // m, n + flows % m])  # where each flow leaves and arrives: a row of the constraints each
     conserved = coo_array((np.ones(2 * n * m), (ends.ravel(), np.tile(flows, 2))), shape=(n + m, n * m)).tocsr()
-    most, least = surplus[origins] / surplus.sum(), (1 - SLACK) * want[goals] / want.sum()
+    out, into = surplus[origins], want[goals]
+    most, least = out / out.sum(), (1 - SLACK) * into / into.sum()
     sides = np.repeat([1.0, -1.0], [n, m])[:, None]  # what leaves is at most so much, what arrives at least
-    found = linprog(
-        cost.ravel(), A_ub=conserved.multiply(sides).tocsr(), b_ub=np.concatenate([most, -least]), method="highs"
-    )
-    return float(found.fun) * float(surplus.sum()) / (1 - SLACK)
+    bound = np.concatenate([most, -least])
+    found = linprog(cost.ravel(), A_ub=conserved.multiply(sides).tocsr(), b_ub=bound, method="highs")
+    return float(found.fun) * float(out.sum())
