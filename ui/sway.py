@@ -20,7 +20,7 @@ from models.moved import earth_movers, total_variation
 from models.picture import Picture, from_pixels, gallery_picture, png
 from models.shapes import drawing, drawings
 from ui import ask as asking
-from ui import cached, controls, regions
+from ui import cached, controls, regions, stepping
 from ui.cached import Wish
 from ui.computation import exact
 from ui.lecture import Download, Numbers, as_it_is
@@ -53,7 +53,7 @@ STEPS_HELP = (
 LINK = {
     "subject": lambda name: name in SUBJECTS,
     "goal": lambda name: name in (OTHER, EXACT, WORD, THERE, SAME),
-    **{name: regions.LINK[name] for name in ("source", "gallery")},
+    **{name: regions.LINK[name] for name in (stepping.STEP, "source", "gallery")},
 }
 
 
@@ -239,11 +239,20 @@ def shown(asked: Asked) -> Shown:
     names = look_names(sway)
     best = int(np.argmax([total_variation(a, b) for a, b in zip(sway.before, sway.after, strict=True)]))
     first = asked.wish.t if asked.wish.goal == THERE else best
-    key = f"look_{abs(hash(asked.wish))}"
-    t = st.select_slider("The look of", range(len(names)), value=first, format_func=names.__getitem__, key=key)
-    made = Shown(asked, sway, int(t))
+    made = Shown(asked, sway, _in_view(str(asked.wish), names, first))
     _maps(made)
     return made
+
+
+def _in_view(wish: str, names: list[str], first: int) -> int:
+    """The look in view: at the beginning that of the link, or `first` of another wish than the one before. The link follows."""
+    before = st.session_state.get("sway_wish", wish)
+    st.session_state["sway_wish"] = wish
+    if before == wish:
+        first = min(max(stepping.step_in_link(first), 0), len(names) - 1)
+    t = int(st.select_slider("The look of", range(len(names)), first, names.__getitem__, key=f"look {wish}"))
+    st.query_params[stepping.STEP] = str(t + 1)
+    return t
 
 
 def look_names(sway: Sway) -> list[str]:

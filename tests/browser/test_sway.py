@@ -1,0 +1,46 @@
+"""Attention under attack, as a visitor does it: another sentence, a box for a look, and a way to stop."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+
+def open_page(page: Page, server: str, query: str = "") -> None:
+    page.goto(f"{server}/attention_under_attack?{query}")
+    expect(page.get_by_text(re.compile("reached", re.IGNORECASE)).first).to_be_visible(timeout=60_000)
+
+
+def settle(page: Page) -> None:
+    expect(page.locator("[data-testid=stApp]")).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def test_the_word_in_view_is_in_the_link_and_comes_back_with_it(page: Page, server: str) -> None:
+    open_page(page, server)
+    settle(page)
+    expect(page.get_by_text("After, ±2/255")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"step=\d+"))
+    handle = page.get_by_role("slider", name="The look of")
+    handle.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_text("2 woman: before")).to_be_visible()
+    expect(page).to_have_url(re.compile("step=2"))
+    open_page(page, server, "step=4")
+    expect(page.get_by_text(re.compile("^4 .*: before$"))).to_be_visible()
+
+
+def test_a_long_attack_is_stopped_and_the_page_goes_on(page: Page, server: str) -> None:
+    page.goto(f"{server}/attention_under_attack?goal=look+there%2C+say+the+same&eps=1&steps=200")
+    page.get_by_role("button", name="Stop").last.click(timeout=60_000)
+    expect(page.get_by_text(re.compile(r"Stopped after \d+ steps"))).to_be_visible()
+    expect(page.get_by_role("button", name="Do it from the beginning")).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
+def test_nothing_sticks_out(page: Page, server: str, width: int, scheme: str) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    open_page(page, server)
+    settle(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
