@@ -18,7 +18,7 @@ OTHER, EXACT, WORD, THERE, SAME = (
     "look there, say the same",
     "say something else, look the same",
 )
-STAY = 10.0  # the weight of the looks' loss, in nats, beside that of the words
+STAY = 10.0  # the weight of the looks' loss beside that of the words, both in nats
 
 
 class Tells(Protocol):
@@ -49,23 +49,23 @@ class Aim:
 
 
 def towards(aim: Aim, told: Callable[[Pictures], Tells], told_wanted: Callable[[Pictures], Tells]) -> Loss:
-    """The loss of an aim, to be made small. Args: told: while the words said now are said; told_wanted: while the wanted ones are.
+    """The loss of an aim, to be made small.
 
-    "say this, word for word" and "somewhere" are Chen 2018's. "look there, say the same" is `onto` and `word_for_word` of what is
-    said already; "look the same" is `unsaid` and `STAY` times `as_before`.
+    "word for word" and "somewhere" are Chen 2018's. "look there, say the same" is `onto`, and `word_for_word` of what is said.
+
+    Args: told: what the network tells while it is made to say what it says now; told_wanted: while it is made to say what it shall.
     """
 
     def loss(x: Pictures) -> Float[Tensor, " batch"]:
-        now = told(x) if aim.goal != EXACT else told_wanted(x)
-        match aim.goal:
-            case "say this, word for word":
-                return word_for_word(now.logits, aim.wanted)
-            case "say this word somewhere":
-                return somewhere(now.logits, aim.wanted[0])
-            case "look there, say the same":
-                return onto(now.maps, aim.t, aim.region) + word_for_word(now.logits, aim.said)
-            case "say something else, look the same":
-                return unsaid(now.logits, aim.said) + STAY * as_before(now.maps, aim.looks)
+        now = told_wanted(x) if aim.goal == EXACT else told(x)
+        if aim.goal == EXACT:
+            return word_for_word(now.logits, aim.wanted)
+        if aim.goal == WORD:
+            return somewhere(now.logits, aim.wanted[0])
+        if aim.goal == THERE:
+            return onto(now.maps, aim.t, aim.region) + word_for_word(now.logits, aim.said)
+        if aim.goal == SAME:
+            return unsaid(now.logits, aim.said) + STAY * as_before(now.maps, aim.looks)
         return unsaid(now.logits, aim.said)
 
     return loss
@@ -75,11 +75,10 @@ def reached(
     aim: Aim, said: Sequence[str], before: Sequence[str], wanted: Sequence[str], looks: Float[Tensor, "looks regions"]
 ) -> bool:
     """Whether what is said of a picture, and where is looked while the words from before are said, is what was wanted."""
-    match aim.goal:
-        case "say this, word for word":
-            return tuple(said) == tuple(wanted)
-        case "say this word somewhere":
-            return wanted[0] in said
-        case "look there, say the same":
-            return tuple(said) == tuple(before) and bool(looks[aim.t][aim.region].sum() > 0.5)
+    if aim.goal == EXACT:
+        return tuple(said) == tuple(wanted)
+    if aim.goal == WORD:
+        return wanted[0] in said
+    if aim.goal == THERE:
+        return tuple(said) == tuple(before) and bool(looks[aim.t][aim.region].sum() > 0.5)
     return tuple(said) != tuple(before)

@@ -60,7 +60,11 @@ class Subject(ABC):
 
     def log_p(self, x: Pictures, words: Words) -> Float[Tensor, " batch"]:
         r"""$\log p(\text{words} \mid x)$, natural logarithm."""
-        log_p = self.told(x, words).logits.log_softmax(-1)
+        return self.log_p_of(self.told(x, words), words)
+
+    def log_p_of(self, told: Told, words: Words) -> Float[Tensor, " batch"]:
+        """`log_p`, of what was told while `words` were said."""
+        log_p = told.logits.log_softmax(-1)
         return log_p[:, range(log_p.shape[1]), list(self.numbers(words))].sum(1)
 
     def given(self, x: Pictures, numbers: Sequence[int]) -> Tensor:

@@ -851,9 +851,9 @@ def moved_vectors(asked: Attacked, norm: str) -> Moved:
 @st.cache_resource(max_entries=32, show_spinner=False)
 def sway(wish: Wish, _picture: Picture) -> Sway:
     """An attack on a network that looks, not begun. Raises ValueError, in plain words, and `zoo.WeightsUnavailableError`."""
-    subject = subject_of(wish.model, wish.question)
+    subject, said = subject_of(wish.model, wish.question), says(wish.model, wish.digest, wish.question, _picture)
     with inference:
-        return Sway(wish, subject, whole(_picture), cells_of(wish.model), inference)
+        return Sway(wish, subject, whole(_picture), cells_of(wish.model), inference, said)
 
 
 def cells_of(model: str) -> tuple[int, int]:

@@ -59,12 +59,11 @@ LINK = {
 
 @dataclass(frozen=True)
 class Asked:
-    """What a visitor wishes, of which picture, and what is said of it now."""
+    """What a visitor wishes, and of which picture."""
 
     subject: str
     wish: Wish
     picture: Picture
-    said: tuple[str, ...]
 
     @property
     def sway(self) -> Sway:
@@ -90,7 +89,6 @@ def first_screen() -> None:
     """Compute what a first visitor sees, so that nobody waits for it."""
     picture = gallery_picture(FIRST[CAPTION])
     wish = Wish(SUBJECTS[CAPTION], picture.digest, "", OTHER, "", 2, STEPS)
-    cached.says(wish.model, wish.digest, wish.question, picture)
     cached.sway(wish, picture).go(lambda *_: None)
 
 
@@ -114,10 +112,11 @@ def ask() -> Asked | None:
     if picture is None:
         return None
     model = SUBJECTS[subject or CAPTION]
-    said = cached.says(model, picture.digest, question, picture)
-    t, region = _there(model, picture, said) if goal == THERE else (0, ())
+    t, region = 0, tuple[int, ...]()
+    if goal == THERE:
+        t, region = _there(model, picture, look_names(model, cached.says(model, picture.digest, question, picture)))
     wish = Wish(model, picture.digest, question, goal, text, n, steps, t, region)
-    asked = Asked(subject or CAPTION, wish, picture, said)
+    asked = Asked(subject or CAPTION, wish, picture)
     return asked if run(asked.sway) else None
 
 
@@ -146,15 +145,13 @@ def _text(subject: str, goal: str) -> str:
     return controls.text("What", WISHES[subject][goal], f"{SUBJECTS[subject]}_{'word' if goal == WORD else 'all'}", 200)
 
 
-def _there(model: str, picture: Picture, said: tuple[str, ...]) -> tuple[int, tuple[int, ...]]:
+def _there(model: str, picture: Picture, names: list[str]) -> tuple[int, tuple[int, ...]]:
     """Which look shall go where: a box drawn over the picture, or its four numbers, in cells of the grid."""
     rows, columns = cached.cells_of(model)
     left, right = st.columns([1.3, 1])
     height, width, _ = picture.pixels.shape
     with right:
-        looks = 2 if model.startswith("ask") else len(said)
-        names = [f"{t + 1} · {said[t]}" if not model.startswith("ask") else f"hop {t + 1}" for t in range(looks)]
-        chosen = st.selectbox("The look of", names, index=looks - 1, key="of", bind="query-params")
+        chosen = st.selectbox("The look of", names, index=max(len(names) - 2, 0), key="of", bind="query-params")
         for name, first in (("row", 1), ("column", 1), ("down", rows // 3), ("across", columns // 3)):
             st.session_state.setdefault(name, first)
         _take_box(height / rows, width / columns, rows, columns)
@@ -236,7 +233,7 @@ def shown(asked: Asked) -> Shown:
     left, right = st.columns(2)
     left.markdown(f"**Before** · {as_it_is(before)}")
     right.markdown(f"**After, ±{asked.wish.n}/255** · {as_it_is(after)}")
-    names = look_names(sway)
+    names = look_names(sway.wish.model, sway.said)
     best = int(np.argmax([total_variation(a, b) for a, b in zip(sway.before, sway.after, strict=True)]))
     first = asked.wish.t if asked.wish.goal == THERE else best
     made = Shown(asked, sway, _in_view(str(asked.wish), names, first))
@@ -255,11 +252,11 @@ def _in_view(wish: str, names: list[str], first: int) -> int:
     return t
 
 
-def look_names(sway: Sway) -> list[str]:
-    """What each look is for."""
-    if sway.wish.model.startswith("ask"):
-        return [f"hop {t + 1}" for t in range(len(sway.before))]
-    return [f"{t + 1} {word}" for t, word in enumerate((*sway.said, "⟨end⟩"))][: len(sway.before)]
+def look_names(model: str, said: tuple[str, ...]) -> list[str]:
+    """What each look is for: a hop, or a word and the end."""
+    if model.startswith("ask"):
+        return [f"hop {t}" for t in (1, 2)]
+    return [f"{t} {word}" for t, word in enumerate((*said, "⟨end⟩"), 1)]
 
 
 def _maps(made: Shown) -> None:
@@ -267,7 +264,7 @@ def _maps(made: Shown) -> None:
     before, after, own = made.maps()
     clean, attacked = from_pixels(sway.x), from_pixels(sway.adversarial)
     most = max(float(each.max()) for each in (before, after, own) if each is not None)
-    name = look_names(sway)[t]
+    name = look_names(sway.wish.model, sway.said)[t]
     columns = st.columns(4)
     pictures = [
         (figures.lit(clean, before, most), f"{name}: before"),
@@ -296,7 +293,8 @@ def outcome(made: Shown) -> str:
     if sway.wish.goal == THERE:
         region = list(sway.wish.region)
         share = [float(each[sway.wish.t][region].sum()) for each in (sway.before, sway.after)]
-        said += f" Of the look of “{look_names(sway)[sway.wish.t]}” {share[0]:.1%} fell into the box before, {share[1]:.1%} after."
+        name = look_names(sway.wish.model, sway.said)[sway.wish.t]
+        said += f" Of the look of “{name}” {share[0]:.1%} fell into the box before, {share[1]:.1%} after."
     moved, mean = float(total_variation(before.ravel(), after.ravel())), total_variation(sway.before, sway.after).mean()
     return (
         f"{said} While the old words are said, the map in view moved by **{moved:.3f}** of its weight (total variation), "
@@ -389,7 +387,7 @@ def numbers(made: Shown) -> Numbers:
         }
     )
     total = table["½|α − α′|"].sum()
-    name = look_names(made.sway)[made.t]
+    name = look_names(made.sway.wish.model, made.sway.said)[made.t]
     return Numbers(f"The look of “{as_it_is(name)}”, region by region; the last column adds up to {total:.6f}.", table)
 
 

@@ -64,7 +64,7 @@ class Sway:
     x: Tensor
     grid: tuple[int, int]
     lock: threading.Semaphore
-    said: Words = ()
+    said: Words
     before: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     losses: list[float] = field(default_factory=list)
     lengths: list[float] = field(default_factory=list)
@@ -77,7 +77,6 @@ class Sway:
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self.said = self.subject.says(self.x)[0]
         self.before = self._maps(self.x, self.said)
         self.wanted = self.subject.words(self.wish.text) if self.wish.goal in (EXACT, WORD) else self.said
         region = torch.zeros(self.before.shape[1], dtype=torch.bool)
@@ -122,27 +121,30 @@ class Sway:
                 self._measure(whole(read_picture(file, "adversarial.png")))
             self.file = file
 
-    def _measure(self, x_adv: Tensor) -> None:
-        """What the file's picture does, and the axis to it."""
-        self.after_said = self.subject.says(x_adv)[0]
-        self.after, self.own = self._maps(x_adv, self.said), self._maps(x_adv, self.after_said)
-        self.reached = self._reached(x_adv)
-        sizes = np.linspace(0, 1, min(AXIS, self.wish.n) + 1)
-        self.axis = tuple(
-            self._point(float(share), to_8bit(self.x + float(share) * (x_adv - self.x))) for share in sizes
-        )
-
     @torch.no_grad()
-    def _point(self, share: float, x: Tensor) -> Point:
-        maps = self._maps(x, self.said)
-        pairs = [(each.reshape(self.grid), now.reshape(self.grid)) for each, now in zip(self.before, maps, strict=True)]
-        return Point(
-            share * self.wish.n,
-            self.subject.says(x)[0],
-            float(self.subject.log_p(x, self.said)),
-            total_variation(self.before, maps),
-            np.array([earth_movers(a, b) for a, b in pairs]),
+    def _measure(self, x_adv: Tensor) -> None:
+        """What the file's picture does, and the axis from the clean picture to it: all its pictures at once."""
+        shares = np.linspace(0, 1, min(AXIS, self.wish.n) + 1)
+        x = to_8bit(torch.cat([self.x + float(share) * (x_adv - self.x) for share in shares]))
+        told, said = self.subject.told(x, self.said), self.subject.says(x)
+        maps, log_p = told.maps.double().numpy(), self.subject.log_p_of(told, self.said)
+        self.axis = tuple(
+            Point(
+                float(share) * self.wish.n,
+                said[k],
+                float(log_p[k]),
+                total_variation(maps[0], maps[k]),
+                np.array([earth_movers(*self._on_grid(pair)) for pair in zip(maps[0], maps[k], strict=True)]),
+            )
+            for k, share in enumerate(shares)
         )
+        self.after, self.after_said = maps[-1], said[-1]
+        self.own = self._maps(x_adv, self.after_said)
+        self.reached = reached(self.aim, self.after_said, self.said, self.wanted, torch.tensor(self.after))
+
+    def _on_grid(self, looks: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        before, after = (look.reshape(self.grid) for look in looks)
+        return before, after
 
     def _told(self, x: Tensor, words: Words) -> Told:
         return self.subject.told(x, words)

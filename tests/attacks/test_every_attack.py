@@ -112,6 +112,8 @@ class Attack:
     gradient: bool = True  # follows a gradient, so that a watcher is told its length
     single: bool = False  # takes one picture
     shares: bool = False  # one perturbation for all, or chance in common
+    asks: bool = True  # the network, whatever it answers
+    still: bool = True  # from the picture itself, by the sign or the length of the gradient there alone
 
 
 def with_ball(name: str, of: Callable[[Ball], Callable[..., Perturbation]], **promises: bool) -> dict[str, Attack]:
@@ -121,17 +123,18 @@ def with_ball(name: str, of: Callable[[Ball], Callable[..., Perturbation]], **pr
 TABLE = {
     **with_ball("apgd", of_apgd),
     **with_ball("momentum", of_momentum),
-    **with_ball("restarts", of_restarts, shares=True),
+    **with_ball("restarts", of_restarts, shares=True, still=False),
     **with_ball("universal", of_universal, shares=True),
-    **with_ball("noise", of_noise, gradient=False, shares=True),
-    **with_ball("defended", of_defended),
-    **with_ball("expected", of_expected, shares=True),
+    **with_ball("noise", of_noise, gradient=False, shares=True, asks=False),
+    **with_ball("defended", of_defended, still=False),
+    **with_ball("expected", of_expected, shares=True, still=False),
     "deepfool-l2": Attack(of_deepfool("l2"), "l2", budget=False),
     "deepfool-linf": Attack(of_deepfool("linf"), "linf", budget=False),
     "carlini": Attack(
         lambda model, x, y, _e, watch: carlini_wagner(margin(model, y), x, steps=12, rate=0.1, searches=2, watch=watch),
         "l2",
         budget=False,
+        still=False,
     ),
     "smallest": Attack(of_smallest, budget=False, single=True),
     "hop": Attack(
@@ -147,6 +150,7 @@ TABLE = {
         lambda model, x, y, _e, watch: patch(cross_entropy(model, y), x, PLACE, steps=6, step_size=0.2, watch=watch),
         budget=False,
         shares=True,
+        still=False,
     ),
 }
 
@@ -278,19 +282,14 @@ def test_trap_09_a_network_sure_of_itself_does_not_blind_it(name: str) -> None:
     assert (seen[0].length > 0).all() and (done.exact != x).flatten(1).any(1).all()
 
 
-@every
+@those(lambda attack: attack.asks)
 def test_trap_10_probabilities_are_refused(name: str) -> None:
-    if name.startswith("noise"):
-        pytest.skip("asks no network")
     with pytest.raises(ValueError, match="gives probabilities"):
         run(name, nn.Sequential(Small(), nn.Softmax(1)), pictures(name))
 
 
-@those(lambda attack: attack.gradient)
+@those(lambda attack: attack.gradient and attack.still)
 def test_trap_11_where_the_gradient_is_zero_nothing_moves(name: str) -> None:
-    if name.startswith(("patch", "restarts", "defended", "expected", "carlini")):
-        pytest.skip("begins at random, looks over the edge, or goes by no sign")
-
     class Framed(Small):
         def forward(self, x: Tensor) -> Tensor:
             return super().forward(F.pad(x[:, :, 2:-2, 2:-2], (2, 2, 2, 2)))
