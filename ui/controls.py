@@ -103,7 +103,7 @@ def number(label: str, low: int, high: int, first: int, key: str, *, place: Any 
     told = st.query_params.get(key, "")
     fits = told.isdecimal() and len(told) < 10 and low <= int(told) <= high
     st.session_state.setdefault(key, int(told) if fits else first)
-    chosen = int(place.number_input(label, low, high, key=key, **options))
+    chosen = int(place.number_input(label, low, high, st.session_state[key], key=key, **options))
     address.hold(key, str(chosen))
     return chosen
 
@@ -111,9 +111,11 @@ def number(label: str, low: int, high: int, first: int, key: str, *, place: Any 
 def text(label: str, first: str, key: str, widest: int, *, place: Any = st, **options: Any) -> str:
     """A text that the page's buttons may change, too: it is put into the link here, since a bound widget's place there then lags.
 
+    What it holds is its default as well: a browser that missed the run in which it was set would show, and send, an empty field.
+
     Args: widest: characters of it that are taken from a link; place: where it is drawn, a column or the page.
     """
     st.session_state.setdefault(key, st.query_params.get(key, first)[:widest])
-    typed: str = place.text_input(label, key=key, **options)
+    typed: str = place.text_input(label, st.session_state[key], key=key, **options)
     address.hold(key, typed[:widest])
     return typed

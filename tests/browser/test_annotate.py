@@ -27,9 +27,9 @@ def test_curves_grow_and_stop_where_a_visitor_stops_them(page: Page, server: str
     expect(page.get_by_text(re.compile(r"Computed here, [3-9]\d labels|Computed here, 1[0-7]0 labels"))).to_be_visible()
 
 
-def test_a_digit_is_labelled(page: Page, server: str) -> None:
+def test_a_digit_is_labelled_by_its_key(page: Page, server: str) -> None:
     open_page(page, server, "part=You+label")
-    page.get_by_role("button", name="7 Shortcut 7").click()
+    page.get_by_role("button", name="7 Shortcut 7").press("7")
     expect(page.get_by_text(re.compile("You said 7; it is a|7 is right"))).to_be_visible()
     expect(page).to_have_url(re.compile("said=7"))
     page.get_by_role("button", name="Take back").click()
