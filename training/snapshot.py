@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -22,6 +22,7 @@ class Snapshot:
         run: which run it is (what is trained, seed, data limits); only the same run goes on from it.
         state: every tensor that the run needs to go on from here. Shared with the run: copy or save it before
             taking the next snapshot.
+        view: what a page draws of it (points, grids, samples), by name; not needed to go on, and not saved.
     """
 
     step: int
@@ -30,6 +31,7 @@ class Snapshot:
     metrics: Mapping[str, float]
     state: Mapping[str, Tensor]
     run: str = ""
+    view: Mapping[str, Tensor] = field(default_factory=dict)
 
     def line(self) -> str:
         """The snapshot for a terminal."""
