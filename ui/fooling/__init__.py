@@ -10,8 +10,9 @@ import streamlit as st
 
 from attacks import apgd, classification, decision, defences, gradient, nearest, shared
 from attacks.balls import linf_optimize_linear, linf_project
+from attacks.classification import ATTACKS
 from attacks.perturbation import STEPS
-from attacks.recipes import BUDGET, NEAREST, NORMS, UNTARGETED, Recipe
+from attacks.recipes import Recipe
 from attacks.surface import slice_of_loss
 from figures import fooling as figures
 from models import zoo
@@ -26,7 +27,7 @@ from ui.fooling.running import run
 from ui.fooling.running import shown as draw
 from ui.lecture import Download, Numbers
 
-METHODS = (*BUDGET, *NEAREST)
+METHODS = [name for name, attack in ATTACKS.items() if not attack.place]
 NORM_NAMES = {"linf": "L∞", "l2": "L2"}
 FIRST = Recipe()
 LONGEST = 50  # steps
@@ -35,9 +36,15 @@ EPSILON_HELP = (
     "that is tried. The other attacks that look for the nearest mistake have no budget."
 )
 
+
+def title_of(method: str) -> str:
+    """The name a person reads, also in a link."""
+    return ATTACKS[method].title
+
+
 LINK = {
     **{name: FOOL_LINK[name] for name in ("network", "source", "gallery", "target")},
-    "attack": lambda name: name in METHODS,
+    "attack": lambda title: title in map(title_of, METHODS),
     "norm": lambda name: name in NORM_NAMES.values(),
 }
 
@@ -94,27 +101,31 @@ def ask() -> Asked | None:
 def _recipe(target: int | None) -> Recipe:
     second = st.columns([1.3, 0.8, 1.4, 1.4], vertical_alignment="top")
     method = second[0].selectbox(
-        "Attack", METHODS, index=METHODS.index(FIRST.method), key="attack", bind="query-params"
+        "Attack",
+        METHODS,
+        index=METHODS.index(FIRST.method),
+        format_func=title_of,
+        key="attack",
+        bind="query-params",
     )
-    norms = NORMS.get(method, tuple(NORM_NAMES))
-    named = [NORM_NAMES[norm] for norm in norms]
+    attack = ATTACKS[method]
+    named = {name: norm for norm, name in NORM_NAMES.items() if norm in attack.norms}
     with second[1]:
         if len(named) > 1:
             name = st.segmented_control("Norm", named, default="L∞", required=True, key="norm", bind="query-params")
         else:
-            name = named[0]
+            name = next(iter(named))
             st.markdown(f"Norm\n\n**{name}**, its own")
-    norm = norms[named.index(name)] if name in named else norms[0]
-    epsilon = FIRST.epsilon
+    norm = named.get(name or "", attack.norms[0])
+    epsilon, steps = FIRST.epsilon, FIRST.steps
     with second[2]:
-        if method not in NEAREST[1:]:
+        if attack.epsilon:
             epsilon = _epsilon(norm)
-    steps = FIRST.steps
     with second[3]:
-        if method != "FGSM":
+        if attack.steps:
             steps = st.slider("Steps", 1, LONGEST, FIRST.steps, key="steps", bind="query-params")
-    if target is not None and method in UNTARGETED:
-        st.caption(f"{method} looks for any other class: “Make it say” is left aside.")
+    if target is not None and not attack.targeted:
+        st.caption(f"{attack.title} looks for any other class: “Make it say” is left aside.")
         target = None
     return Recipe(method, norm, epsilon, steps, target)
 
@@ -176,16 +187,16 @@ def curves(walk: Walk) -> dict[str, Any]:
     steps = walk.steps
     return {
         "J": [step.J for step in steps],
-        "length": [] if walk.recipe.method == "HopSkipJump" else [step.length for step in steps],
+        "length": [step.length for step in steps] if walk.recipe.attack.gradient else [],
         "p_truth": [float(walk.p[walk.y]), *(float(step.p[walk.y]) for step in steps)],
         "followed": FOLLOWED.get(walk.recipe.method, "J before the step"),
     }
 
 
 FOLLOWED = {
-    "DeepFool": "margin to the nearest rival",
-    "Carlini–Wagner": "margin",
-    "HopSkipJump": "‖η‖₂ before the step",
+    "deepfool": "margin to the nearest rival",
+    "carlini-wagner": "margin",
+    "hop-skip-jump": "‖η‖₂ before the step",
 }
 
 
@@ -195,7 +206,7 @@ def _of_step(shown: Shown) -> str:
     if step is None:
         return f"The clean picture. What the network says of it, “{shown.asked.names[walk.y]}”, is taken for the truth."
     words = f"Step {shown.t}: {FOLLOWED.get(walk.recipe.method, 'the loss J')} was **{step.J:.4f}**"
-    if walk.recipe.method != "HopSkipJump":
+    if walk.recipe.attack.gradient:
         words += f", the gradient's length {step.length:.3g}"
     words += f". Now L∞ = {255 * step.linf:.2f}/255, L2 = {step.l2:.3f}."
     if step.held is not None:
@@ -214,15 +225,15 @@ def outcome(shown: Shown) -> str:
     if walk.counts(exact) and not hit:
         rounded = f" Before it was rounded it was “{names[exact]}”: this mistake is nearer than 8 bits can tell."
     return (
-        f"**{'Fooled' if hit else 'Not fooled'}**: {walk.recipe.method} ends at “{names[answer]}” with {walk.p_found.max():.1%}; "
-        f"as an 8-bit picture L∞ = {255 * float(change.linf):.0f}/255, L2 = {float(change.l2):.3f}."
+        f"**{'Fooled' if hit else 'Not fooled'}**: {walk.recipe.attack.title} ends at “{names[answer]}” with "
+        f"{walk.p_found.max():.1%}; as an 8-bit picture L∞ = {255 * float(change.linf):.0f}/255, L2 = {float(change.l2):.3f}."
         f"{rounded}"
     )
 
 
 def alarm(walk: Walk) -> str:
     """The zero-gradient alarm; "" where there was always something to follow."""
-    if walk.recipe.method == "HopSkipJump":
+    if not walk.recipe.attack.gradient:
         return ""
     blind = [step.t + 1 for step in walk.steps if step.length == 0]
     if not blind:
@@ -255,21 +266,21 @@ def table(walk: Walk, names: tuple[str, ...]) -> pd.DataFrame:
 def numbers(shown: Shown) -> Numbers:
     walk = shown.walk
     return Numbers(
-        f"Every step of {walk.recipe.method}; J and its gradient before the step, all else after it; p(y) and the answer are of "
-        "the picture rounded to 8 bits.",
+        f"Every step of {walk.recipe.attack.title}; J and its gradient before the step, all else after it; p(y) and the answer "
+        "are of the picture rounded to 8 bits.",
         table(walk, shown.asked.names),
     )
 
 
 CODE: dict[str, tuple[Callable[..., Any], ...]] = {
-    "FGSM": (gradient.fgsm,),
-    "PGD": (gradient.pgd,),
-    "Momentum": (gradient.pgd,),
-    "Auto-PGD": (apgd.apgd,),
-    "Smallest ε": (nearest.smallest_epsilon, gradient.pgd),
-    "DeepFool": (nearest.deepfool, classification.margins),
-    "Carlini–Wagner": (nearest.carlini_wagner, classification.margin),
-    "HopSkipJump": (decision.hop_skip_jump, decision.slope),
+    "fgsm": (gradient.fgsm,),
+    "pgd": (gradient.pgd,),
+    "momentum": (gradient.pgd,),
+    "apgd": (apgd.apgd,),
+    "smallest": (nearest.smallest_epsilon, gradient.pgd),
+    "deepfool": (nearest.deepfool, classification.margins),
+    "carlini-wagner": (nearest.carlini_wagner, classification.margin),
+    "hop-skip-jump": (decision.hop_skip_jump, decision.slope),
 }
 LOOKED = (slice_of_loss, defences.through, defences.expected, shared.patch, grad_cam)
 

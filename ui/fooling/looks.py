@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from attacks.perturbation import STEPS
-from attacks.recipes import PATCH, Recipe, defended
+from attacks.recipes import Recipe, defended
 from figures import fooling as figures
 from models import zoo
 from models.picture import from_pixels, to_tensor
@@ -129,7 +129,7 @@ def defences(shown: Shown) -> None:
     with columns[0]:
         _defended(shown, "Clean", shown.walk.x, chosen)
     with columns[1]:
-        _defended(shown, f"{shown.walk.recipe.method}, which knows of none", adversarial(shown.walk), chosen)
+        _defended(shown, f"{shown.walk.recipe.attack.title}, which knows of none", adversarial(shown.walk), chosen)
     knows = st.toggle("Attack through them (PGD)", key="through", bind="query-params")
     shifts = st.toggle(
         "… and expect shifts of up to 4 pixels (EOT)", key="eot", bind="query-params", disabled=not knows
@@ -137,7 +137,7 @@ def defences(shown: Shown) -> None:
     if not knows:
         return
     of = shown.walk.recipe
-    recipe = Recipe("PGD", of.norm, of.epsilon, of.steps, of.target, chosen, shifts)
+    recipe = Recipe("pgd", of.norm, of.epsilon, of.steps, of.target, chosen, shifts)
     aware = shown.asked.walk(recipe)
     if run(aware, "aware"):
         with columns[2]:
@@ -205,7 +205,7 @@ def patch(shown: Shown) -> None:
             selection_mode="box",
             alt="The picture on which a box is drawn",
         )
-    recipe = Recipe(PATCH, steps=PATCH_STEPS, target=walk.recipe.target, place=box)
+    recipe = Recipe("patch", steps=PATCH_STEPS, target=walk.recipe.target, place=box)
     if not st.toggle("Paint it", key="paint", bind="query-params"):
         return
     painted = asked.walk(recipe)

@@ -28,25 +28,21 @@ def run(walk: Walk, key: str, *, stoppable: bool = False) -> bool:
 def _live(walk: Walk, key: str, me: str, stoppable: bool) -> None:
     place = st.empty()
     with place.container():
-        bar = st.progress(0.0, f"{walk.recipe.method}: the first step …")
+        bar = st.progress(0.0, f"{walk.recipe.attack.title}: the first step …")
         if stoppable:
             st.button("Stop", key=f"{key}_stop", icon=":material/stop:", on_click=_stop, args=(key, me))
         picture = st.empty()
-        total = expected_steps(walk)
+        total = walk.recipe.expected_steps
 
         def tell(step: Walked) -> None:
             done = step.t + 1
-            bar.progress(min(done / total, 1.0), f"{walk.recipe.method}: step {done}, p(y) = {step.p[walk.y]:.3f}")
+            bar.progress(
+                min(done / total, 1.0), f"{walk.recipe.attack.title}: step {done}, p(y) = {step.p[walk.y]:.3f}"
+            )
             picture.image(step.pixels, width=WIDEST, output_format="PNG")
 
         walk.go(tell)
     place.empty()
-
-
-def expected_steps(walk: Walk) -> int:
-    """About how many steps there will be, for the bar: three searches, or six halvings, of an attack that repeats its walk."""
-    repeats = {"Carlini–Wagner": 3, "Smallest ε": 6}.get(walk.recipe.method, 1)
-    return 1 if walk.recipe.method == "FGSM" else repeats * walk.recipe.steps
 
 
 def _stop(key: str, me: str) -> None:
