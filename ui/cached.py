@@ -64,6 +64,7 @@ from training import annotate
 from training.snapshot import Snapshot
 from ui.components.regions import Photo, photo
 from ui.swayed import Sway, Wish
+from ui.turns import free
 
 CAPTION_BEAM = 3
 inference = threading.Semaphore(1)
@@ -228,6 +229,10 @@ class Walk:
     def complete(self) -> bool:
         return self.found is not None or bool(self.refusal)
 
+    @property
+    def done(self) -> int:
+        return len(self.steps)
+
     def counts(self, answer: int) -> bool:
         """Whether this answer is what the attack was after."""
         target = self.recipe.target
@@ -242,12 +247,8 @@ class Walk:
 
             def watch(step: Step) -> None:
                 self.steps.append(self._walked(model, step))
-                inference.release()
-                try:
+                with free(inference):
                     tell(self.steps[-1])
-                    time.sleep(0.001)
-                finally:
-                    inference.acquire()
 
             with inference:
                 try:
