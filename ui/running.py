@@ -15,16 +15,17 @@ PATIENCE = 0.3  # seconds between two looks at what is done behind a fragment
 GONE = 10.0  # seconds without a look, after which nobody waits for it any more
 
 Step = TypeVar("Step")
+Told = TypeVar("Told", covariant=True)  # a step, as the work tells of it
 
 
-class Work(Protocol[Step]):
+class Work(Protocol[Told]):
     """Done once for all who ask. `done`: how many steps of it were; `go`: do it, or what is left of it, telling of each step."""
 
     @property
     def complete(self) -> bool: ...
     @property
     def done(self) -> int: ...
-    def go(self, tell: Callable[[Step], None]) -> None: ...
+    def go(self, tell: Callable[[Told], None]) -> None: ...
 
 
 class Sight(NamedTuple):
@@ -39,7 +40,13 @@ Seen = Callable[[Any], Sight]
 
 
 def run(
-    work: Work[Step], key: str, me: str, seen: Callable[[Step], Sight], *, first: str, again: str = "Do it from the beginning"
+    work: Work[Step],
+    key: str,
+    me: str,
+    seen: Callable[[Step], Sight],
+    *,
+    first: str,
+    again: str = "Do it from the beginning",
 ) -> None:
     """Do the work unless it is done, or this visitor stopped it; then it can be begun again. Not in a fragment: see `look_on`.
 
@@ -55,7 +62,13 @@ def run(
 
 
 def look_on(
-    work: Work[Step], key: str, me: str, seen: Callable[[Step], Sight], *, first: str, again: str = "Do it from the beginning"
+    work: Work[Step],
+    key: str,
+    me: str,
+    seen: Callable[[Step], Sight],
+    *,
+    first: str,
+    again: str = "Do it from the beginning",
 ) -> None:
     """`run`, for a fragment, which hears a click only when it has run: the work is done in a thread, and the fragment looks on.
 

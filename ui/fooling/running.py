@@ -17,7 +17,9 @@ def run(walk: Walk, key: str, *, fragment: bool = False) -> bool:
         return Sight(walk.done / walk.recipe.expected_steps, words, step.pixels)
 
     watched = running.look_on if fragment else running.run
-    watched(walk, key, f"{walk.network} {walk.recipe} {walk.x.sum()} {walk.y}", seen, first=f"{title}: the first step …")
+    watched(
+        walk, key, f"{walk.network} {walk.recipe} {walk.x.sum()} {walk.y}", seen, first=f"{title}: the first step …"
+    )
     if walk.refusal:
         st.warning(walk.refusal, icon=":material/block:")
     return not walk.refusal and (walk.complete or bool(walk.steps))
