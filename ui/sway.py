@@ -10,7 +10,8 @@ import streamlit as st
 
 from attacks import looks as losses
 from attacks.aims import EXACT, OTHER, SAME, THERE, WORD, towards
-from attacks.gradient import pgd
+from attacks.gradient import Step, nobody, pgd
+from attacks.perturbation import to_8bit
 from attacks.pursuit import pursue
 from figures import sway as figures
 from figures.fooling import amplified, place
@@ -20,10 +21,11 @@ from models.moved import earth_movers, total_variation
 from models.picture import Picture, from_pixels, gallery_picture, png
 from models.shapes import drawing, drawings
 from ui import ask as asking
-from ui import cached, controls, regions, stepping
+from ui import cached, controls, regions, running, stepping
 from ui.cached import Wish
 from ui.computation import exact
 from ui.lecture import Download, Numbers, as_it_is
+from ui.running import Sight
 from ui.swayed import Sway
 
 CAPTION, PHOTO, DRAWING, CAPTCHA = "Caption", "Question about a photo", "Question about a drawing", "Captcha"
@@ -45,7 +47,6 @@ FIRST = {CAPTION: "camera", PHOTO: asking.FIRST}
 LETTERS, NOISY, WIDEST = "H4CK", (7, 12, 0), 8  # the captcha: its letters; seed, dots, curves
 MOST, STEPS = 16, 20
 LONGEST = 200  # steps
-MAPS = 300  # pixels of a picture on the page
 EPSILON_HELP = "The most that a value of a pixel may move, in 255ths."
 STEPS_HELP = (
     "1: the fast gradient method. Every ten steps the picture is rounded and asked; it ends when the aim is reached."
@@ -89,7 +90,7 @@ def first_screen() -> None:
     """Compute what a first visitor sees, so that nobody waits for it."""
     picture = gallery_picture(FIRST[CAPTION])
     wish = Wish(SUBJECTS[CAPTION], picture.digest, "", OTHER, "", 2, STEPS)
-    cached.sway(wish, picture).go(lambda *_: None)
+    cached.sway(wish, picture).go(nobody)
 
 
 # ---------------------------------------------------------------- asking
@@ -196,29 +197,14 @@ def _take_box(tall: float, wide: float, rows: int, columns: int) -> None:
 
 
 def run(sway: Sway) -> bool:
-    """Do the attack unless it is done, or was stopped. Returns whether it is done."""
-    me = str(sway.wish)
-    if not sway.complete and st.session_state.get("sway_stopped") != me:
-        room = st.empty()
-        with room.container():
-            bar = st.progress(0.0, "The first step …")
-            st.button("Stop", key="sway_stop", icon=":material/stop:", on_click=_stop, args=(me,))
-            picture = st.empty()
+    """`running.run` an attack. Returns whether it is done."""
 
-            def tell(done: int, pixels: np.ndarray, J: float) -> None:
-                bar.progress(done / sway.wish.steps, f"Step {done} of at most {sway.wish.steps}: loss {J:.3f}")
-                picture.image(pixels, width=MAPS, output_format="PNG")
+    def seen(step: Step) -> Sight:
+        words = f"Step {sway.done} of at most {sway.wish.steps}: loss {float(step.J):.3f}"
+        return Sight(sway.done / sway.wish.steps, words, from_pixels(to_8bit(step.x)))
 
-            sway.go(tell)
-        room.empty()
-    if not sway.complete:
-        st.info(f"Stopped after {len(sway.losses)} steps.", icon=":material/stop_circle:")
-        st.button("Do it from the beginning", key="sway_again", on_click=_stop, args=("",))
+    running.run(sway, "sway", str(sway.wish), seen, first="The first step …")
     return sway.complete
-
-
-def _stop(me: str) -> None:
-    st.session_state["sway_stopped"] = me
 
 
 # ---------------------------------------------------------------- showing

@@ -1,7 +1,6 @@
 """An attack on a network that looks, as far as it got: what was said and looked at before it and after it."""
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -16,6 +15,7 @@ from attacks.pursuit import SHARE, pursue
 from models.moved import earth_movers, total_variation
 from models.picture import from_pixels, png, read_picture, whole
 from models.subject import Subject, Told, Words
+from ui.turns import free
 
 AXIS = 12  # sizes of ε between 0 and that of the attack
 
@@ -53,7 +53,7 @@ class Sway:
     Attributes:
         x: the clean picture, (1, 3, height, width); grid: rows and columns of the maps.
         said, before: what is said of it, and its maps, (looks, regions).
-        losses: the loss before each step; steps: how many were done.
+        losses, lengths: the loss and the norm of its gradient before each step.
         file: the adversarial picture as a PNG; after_said: what is said of it after it was read again.
         after: its maps while the old words are said; own: while its own words are.
         axis: from 0 to ε; the attack's η made smaller. Of one step that is the attack itself, of several its shadow.
@@ -91,12 +91,16 @@ class Sway:
         return bool(self.file)
 
     @property
+    def done(self) -> int:
+        return len(self.losses)
+
+    @property
     def adversarial(self) -> Tensor:
         """The picture of the file, (1, 3, height, width)."""
         return whole(read_picture(self.file, "adversarial.png"))
 
-    def go(self, tell: Callable[[int, np.ndarray, float], None]) -> None:
-        """Do it from the beginning; after each step `tell` gets its number, the 8-bit picture and the loss; it may raise."""
+    def go(self, tell: Callable[[Step], None]) -> None:
+        """Do it from the beginning, telling after each step, which may raise. Between two steps the network is free for others."""
         with self._turn:
             if self.complete:
                 return
@@ -105,12 +109,8 @@ class Sway:
             def watch(step: Step) -> None:
                 self.losses.append(float(step.J))
                 self.lengths.append(float(step.length))
-                self.lock.release()
-                try:
-                    tell(len(self.losses), from_pixels(to_8bit(step.x)), self.losses[-1])
-                    time.sleep(0.001)
-                finally:
-                    self.lock.acquire()
+                with free(self.lock):
+                    tell(step)
 
             with self.lock:
                 loss = towards(self.aim, lambda x: self._told(x, self.said), lambda x: self._told(x, self.wanted))

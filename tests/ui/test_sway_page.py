@@ -8,6 +8,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from attacks.aims import EXACT, OTHER, THERE
+from attacks.gradient import nobody
 from models.picture import gallery_picture, read_picture, whole
 from tests.visiting import said, visit_page
 from ui import cached, sway
@@ -25,7 +26,7 @@ def wish(goal: str = OTHER, text: str = "", n: int = 2, steps: int = 10, **more:
 
 def done(asked: Wish) -> sway.Sway:
     found = cached.sway(asked, gallery_picture("camera"))
-    found.go(lambda *_: None)
+    found.go(nobody)
     return found
 
 
@@ -81,7 +82,7 @@ def test_a_stopped_attack_leaves_nothing_half_done() -> None:
     with pytest.raises(StopError):
         found.go(stop)
     assert not found.complete
-    found.go(lambda *_: None)
+    found.go(nobody)
     assert found.complete and len(found.losses) == 10
 
 
