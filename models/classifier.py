@@ -85,7 +85,7 @@ def pack(network: nn.Module) -> int:
     clipped = [pair for pair in _convolutions_before(network, nn.ReLU6) if type(pair.conv) in (nn.Conv2d, Conv2dSame)]
     for conv, _, name, behind in clipped:
         _put(network, name, Packed(conv, clip=True).eval())
-        _put(network, behind, nn.Identity())
+        _put(network, behind, nn.Identity().eval())
     inside = {id(layer.conv) for layer in network.modules() if isinstance(layer, Packed)}
     pointwise = [
         (name, layer) for name, layer in network.named_modules() if _is_pointwise(layer) and id(layer) not in inside
