@@ -211,7 +211,7 @@ def test_work_behind_a_fragment_ends_when_it_is_stopped_or_nobody_looks(
 
 
 def test_what_goes_wrong_behind_a_fragment_is_told_to_it() -> None:
-    seen = running.Behind(Small(), "me", lambda step: 1 / 0, running.Sight(0.0, "first"))
+    seen = running.Behind(Small(), "me", lambda _step: 1 / 0, running.Sight(0.0, "first"))
     with pytest.raises(ZeroDivisionError):
         seen.look(20)
 

@@ -289,8 +289,8 @@ def shared(shown: Shown) -> None:
     table.dataframe(pd.DataFrame(rows).round(3), hide_index=True)
     st.caption(
         f"{len(pool)} photographs come with the app: far too few to say how often such an η fools (Moosavi-Dezfooli 2017 takes "
-        "10,000 to make it and 50,000 to try it). What the network says of each clean picture is taken for its truth; all answers are of "
-        f"pictures rounded to 8 bits. {found.total} steps of ε/4."
+        "10,000 to make it and 50,000 to try it). What the network says of each clean picture is taken for its truth; all "
+        f"answers are of pictures rounded to 8 bits. {found.total} steps of ε/4."
     )
 
 
