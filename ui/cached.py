@@ -42,7 +42,7 @@ from attacks.surface import slice_of_loss
 from attacks.words import Candidate, Round, at_random, hotflip, moved, nearest
 from models import encoder, hub, hub_answering, hub_captioning, victims, zoo
 from models.answering import Answerer, Without
-from models.captioning import COLUMNS, ROWS, PictureWriter
+from models.captioning import PictureWriter
 from models.cases import Looking, Writing
 from models.classification import Dropped, TextClassifier
 from models.classifier import Classifier
@@ -57,7 +57,7 @@ from models.language_model import LanguageModel
 from models.looking_back import LookingBack, Unlooked, unlooked
 from models.picture import Picture, from_pixels, png, read_picture, to_pixels, whole
 from models.reading import CaptchaReader, texts
-from models.subject import Answers, Captions, Letters, Subject
+from models.subject import Answers, Captions, HubAnswers, HubCaptions, Letters, Subject, Words
 from models.trace import Trace
 from models.translation import Translator
 from models.victims import Victim
@@ -66,7 +66,7 @@ from models.writer import Touch, Writer, beam_tree
 from training import annotate
 from training.snapshot import Snapshot
 from ui.components.regions import Photo, photo
-from ui.swayed import Sway, Wish
+from ui.swayed import Sway, Wish, maps
 from ui.turns import free
 
 CAPTION_BEAM = 3
@@ -961,35 +961,33 @@ def moved_vectors(asked: Attacked, norm: str) -> Moved:
 @st.cache_resource(max_entries=32, show_spinner=False)
 def sway(wish: Wish, _picture: Picture) -> Sway:
     """An attack on a network that looks, not begun. Raises ValueError, in plain words, and `zoo.WeightsUnavailableError`."""
-    subject, said = subject_of(wish.model, wish.question), says(wish.model, wish.digest, wish.question, _picture)
-    with inference:
-        return Sway(wish, subject, whole(_picture), cells_of(wish.model), inference, said)
+    subject = subject_of(wish.model, wish.question, wish.hub)
+    said, before = untouched(wish.model, wish.hub, wish.digest, wish.question, _picture)
+    return Sway(wish, subject, whole(_picture), inference, said, before)
 
 
-def cells_of(model: str) -> tuple[int, int]:
-    """Rows and columns of the maps of the captioner, the reader or an answerer."""
-    match seer(model):
-        case CaptchaReader() as reader:
-            return reader.grid
-        case Answerer() as answerer:
-            return answerer.cells
-    return ROWS, COLUMNS
+def subject_of(model: str, question: str, hub: str = "") -> Subject:
+    """The network of this name, or one of a hub that does the same, as an attack needs to know it.
 
-
-def subject_of(model: str, question: str) -> Subject:
-    """The network of this name as an attack needs to know it. Raises `zoo.WeightsUnavailableError`."""
-    match seer(model):
+    Raises `zoo.WeightsUnavailableError`.
+    """
+    match of_hub(model, hub) if hub else seer(model):
         case PictureWriter() as captioner:
             return Captions(captioner, CAPTION_BEAM)
+        case HubCaptioner() as captioner:
+            return HubCaptions(captioner, CAPTION_BEAM)
         case CaptchaReader() as reader:
             return Letters(reader)
         case Answerer() as answerer:
             return Answers(answerer, question)
+        case HubAnswerer() as answerer:
+            return HubAnswers(answerer, question)
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
-def says(model: str, digest: str, question: str, _picture: Picture) -> tuple[str, ...]:  # noqa: ARG001 (a key)
-    """What is said of a picture. Raises ValueError, in plain words, and `zoo.WeightsUnavailableError`."""
-    subject = subject_of(model, question)
+def untouched(model: str, hub: str, digest: str, question: str, _picture: Picture) -> tuple[Words, np.ndarray]:  # noqa: ARG001
+    """What is said of a picture, and its maps, (looks, regions). Raises what `sway` does."""
+    subject, x = subject_of(model, question, hub), whole(_picture)
     with inference:
-        return subject.says(whole(_picture))[0]
+        said = subject.says(x)[0]
+        return said, maps(subject, x, said)
