@@ -11,7 +11,7 @@ from torch import Tensor
 
 from attacks import defences
 from attacks.apgd import apgd, checkpoints
-from attacks.balls import BALLS, L2, LINF
+from attacks.balls import BALLS, L2, LINF, Ball
 from attacks.classification import attack, cross_entropy, logits_of, margin, margins
 from attacks.decision import hop_skip_jump
 from attacks.gradient import Step, fgsm, noise, pgd
@@ -48,6 +48,14 @@ def test_momentum_is_dongs_rule() -> None:
     done = pgd(loss, picture(0.35), 0.3, steps=5, step_size=0.1, momentum=1.0)
     # g/‖g‖₁ of one pixel is ±1: 0.35 → 0.45 (1) → 0.55 (2) → 0.65 (1) → stays (0: sign(0) = 0) → 0.55 (−1)
     assert done.exact.item() == pytest.approx(0.55, abs=1e-6)
+
+
+def test_momentum_adds_gradients_of_length_1_in_l1() -> None:
+    """By hand: (1, 1, 1, 1)/4 + (−.3, .6, .1, 0) has a first value below 0; with lengths in L2 it would be above."""
+    slopes = iter([[1.0, 1.0, 1.0, 1.0], [-0.3, 0.6, 0.1, 0.0]])
+    x = picture(0.5, 0.5, 0.5, 0.5)
+    done = pgd(lambda x: (x * picture(*next(slopes))).flatten(1).sum(1), x, 0.3, steps=2, step_size=0.1, momentum=1.0)
+    assert done.exact.flatten().tolist() == pytest.approx([0.5, 0.7, 0.7, 0.7])
 
 
 def test_every_step_is_told_and_a_watcher_may_stop() -> None:
@@ -110,6 +118,21 @@ def test_apgd_stays_in_the_ball_and_returns_the_best_point(ball: object, targete
     assert torch.allclose(loss(done.exact), best, atol=1e-5)
 
 
+@pytest.mark.parametrize("targeted", [False, True])
+def test_apgd_returns_the_best_point_even_where_the_last_is_worse(targeted: bool) -> None:
+    """A loss so rugged that each step lands at random on it."""
+
+    def rugged(x: Tensor) -> Tensor:
+        return torch.sin(400 * x).flatten(1).sum(1)
+
+    x, points = torch.rand(64, 1, 1, 2, generator=torch.Generator().manual_seed(0)), list[Tensor]()
+    done = apgd(rugged, x, 0.2, steps=5, targeted=targeted, watch=lambda step: points.append(step.x))
+    losses = torch.stack([rugged(point) for point in (x, *points)])
+    best = losses.amin(0) if targeted else losses.amax(0)
+    assert (losses[-1] != best).float().mean() > 0.2, "nothing is tested where the last is the best"
+    assert torch.equal(rugged(done.exact), best)
+
+
 @pytest.mark.parametrize(("norm", "distance"), [("l2", NEAREST), ("linf", MEET)])
 def test_deepfool_goes_straight_to_the_boundary_of_a_linear_network(norm: str, distance: float) -> None:
     done = deepfool(margins(LINEAR, ZERO), X, norm=norm)
@@ -129,12 +152,12 @@ def test_deepfool_fools_each_picture_as_it_would_alone() -> None:
 
 
 def test_carlini_and_wagner_find_the_nearest_point() -> None:
-    done = carlini_wagner(margin(LINEAR, ZERO), X, steps=120, searches=6)
+    done = carlini_wagner(margin(LINEAR, ZERO), X, steps=60, searches=6)
     assert LINEAR(done.exact).argmax().item() == 1 and done.norm == "l2"
     assert NEAREST <= done.epsilon < 1.05 * NEAREST
-    target = carlini_wagner(margin(LINEAR, ONE, targeted=True), X, steps=120, searches=6)
+    target = carlini_wagner(margin(LINEAR, ONE, targeted=True), X, steps=60, searches=6)
     assert LINEAR(target.exact).argmax().item() == 1 and target.epsilon < 1.05 * NEAREST
-    sure = carlini_wagner(margin(LINEAR, ZERO), X, steps=120, searches=6, confidence=0.05)
+    sure = carlini_wagner(margin(LINEAR, ZERO), X, steps=60, searches=6, confidence=0.05)
     z = LINEAR(sure.exact)[0]
     assert z[1] - z[0] >= 0.05 - 1e-5 and sure.epsilon > done.epsilon
 
@@ -188,6 +211,15 @@ def test_a_universal_perturbation_is_one_for_all() -> None:
     assert loss(done.exact).mean() > loss(random.exact).mean() > 0
     back = universal(loss_of, x, 16 / 255, epochs=8, step_size=4 / 255, targeted=True)
     assert loss(back.exact).mean() < loss(x).mean()
+
+
+@pytest.mark.parametrize("ball", BALLS.values(), ids=BALLS)
+def test_a_universal_perturbation_stays_in_the_ball_when_its_steps_are_large(ball: Ball) -> None:
+    model, x = Small(), (0.3 + 0.4 * small_pictures(3))
+    y, epsilon = model(x).argmax(1), 0.1
+    done = universal(lambda rows: cross_entropy(model, y[rows]), x, epsilon, epochs=4, step_size=epsilon, ball=ball)
+    eta = (done.exact - x)[:1].flatten()
+    assert float(eta.norm(p=math.inf if ball is LINF else 2)) == pytest.approx(epsilon, rel=1e-4)
 
 
 def test_a_patch_changes_its_place_alone() -> None:
