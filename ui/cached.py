@@ -43,6 +43,7 @@ from models.captioning import COLUMNS, ROWS, PictureWriter
 from models.cases import Looking, Writing
 from models.classification import Dropped, TextClassifier
 from models.classifier import Classifier
+from models.digit_classifier import DigitClassifier
 from models.draw import MOST_DOTS, draw, drawable
 from models.encoder import Encoder
 from models.faithful import Case, Examination, agreements, examine
@@ -604,6 +605,12 @@ def reader() -> CaptchaReader:
     model = seer("captcha")
     assert isinstance(model, CaptchaReader)
     return model
+
+
+@st.cache_resource(show_spinner=False)
+def digit_classifier(name: str) -> DigitClassifier:
+    """A classifier of digits, by its card. Raises `zoo.WeightsUnavailableError`, and OSError where there is no card."""
+    return zoo.digit_classifier(name)
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
