@@ -50,7 +50,13 @@ LINK: dict[str, Callable[[str], bool]] = {
 }
 METHODS: dict[str, Callable[[float], dict[str, Any]]] = {
     "FGSM": lambda _: {"method": "fgsm"},
-    "PGD-20": lambda epsilon: {"method": "pgd", "steps": STEPS, "step_size": REACH * epsilon / STEPS, "seed": 0, "restarts": RESTARTS},
+    "PGD-20": lambda epsilon: {
+        "method": "pgd",
+        "steps": STEPS,
+        "step_size": REACH * epsilon / STEPS,
+        "seed": 0,
+        "restarts": RESTARTS,
+    },
 }
 OVERFIT = {"inner": "FGSM", "alpha": 0.0, "epsilon": 0.3}
 
@@ -95,7 +101,7 @@ def choose() -> Choice | None:
 
 
 def _choose_live(part: str) -> dict[str, Any]:
-    inner, alpha, epsilon, steps, seed = st.columns([2.2, 2, 2, 1, 1], vertical_alignment="bottom")
+    inner, alpha, epsilon, steps, seed = st.columns([3, 1.8, 1.8, 1, 1], vertical_alignment="bottom")
     made = controls.one_of("x_adv is made by", list(INNER), "inner", place=inner)
     a = controls.fraction("α, the weight of the clean pictures", 0.0, 1.0, 0.5, 0.05, "alpha", place=alpha)
     e = controls.fraction("ε, pixels in [0, 1]", 0.0, MOST[part], FIRST[part], 0.01, "epsilon", place=epsilon)
@@ -155,7 +161,8 @@ def _curves(moment: Moment) -> None:
     last = moment.snapshot.step
     if not any(steps for steps, _ in lines.values()):
         lines = {name: ([last], [moment.snapshot.metrics[name]]) for name in lines}
-    st.plotly_chart(figures.curves(lines, last), key="curves", alt="Accuracy against epochs, a line an attack")
+    drawn = moment.once("curves", lambda: figures.curves(lines, last))
+    st.plotly_chart(drawn, key="curves", alt="Accuracy against epochs, a line an attack")
 
 
 def _verdict(moment: Moment) -> None:
@@ -181,10 +188,11 @@ def _verdict(moment: Moment) -> None:
 def draw_moons(moment: Moment) -> None:
     """The plane beside the accuracies."""
     view = {name: value.numpy() for name, value in moment.snapshot.view.items()}
+    drawn = moment.once("plane", lambda: figures.plane(**view))
     _verdict(moment)
     left, right = st.columns(2)
     with left:
-        st.plotly_chart(figures.plane(**view), key="plane", alt=PLANE_ALT)
+        st.plotly_chart(drawn, key="plane", alt=PLANE_ALT)
     with right:
         _curves(moment)
 
@@ -249,7 +257,13 @@ def draw_recorded(_choice: Choice) -> Shown | None:
         return None
     names = [name for name in RUNS if name in found["runs"]]
     name = st.segmented_control(
-        "Run", names, default=names[-1], required=True, key="run", format_func=TITLES.__getitem__, bind="query-params"
+        "Run",
+        names,
+        default=names[-1],
+        required=True,
+        key="recorded_run",
+        format_func=TITLES.__getitem__,
+        bind="query-params",
     )
     run = found["runs"][name or names[-1]]
     st.markdown(recorded_verdict(run))
