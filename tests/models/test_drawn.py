@@ -7,7 +7,9 @@ from models.drawn import centred
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(slice(3, 40), slice(10, 20)), (slice(50, 56), slice(0, 30))])
-def test_a_drawing_is_scaled_to_twenty_pixels_and_put_where_its_mass_is_in_the_middle(rows: slice, columns: slice) -> None:
+def test_a_drawing_is_scaled_to_twenty_pixels_and_put_where_its_mass_is_in_the_middle(
+    rows: slice, columns: slice
+) -> None:
     ink = torch.zeros(56, 56)
     ink[rows, columns] = 1
     x = centred(ink)[0, 0]
