@@ -1,0 +1,171 @@
+r"""Virtual adversarial training: few labels, and an answer that shall not change under the worst small change of any example.
+
+$$\min_\theta\ \frac1{N_l}\sum_{x_l} -\log p(y_l|x_l, \theta)
+  + \alpha\,\frac1{N}\sum_{x_*} \mathrm{LDS}(x_*, \theta) + \beta\,\frac1{N}\sum_{x_*} \mathcal H(p(y|x_*, \theta))$$
+
+$x_*$ is every example, with a label or without; the entropy $\mathcal H$ draws the network to a decision.
+Source: Miyato 2017, equations 7 and 8 with its VAT + EntMin. With $\alpha = \beta = 0$ it is what the labels alone teach.
+"""
+
+import math
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from attacks.virtual import answer_and_lds
+from training.snapshot import Snapshot, restore, state_of
+from training.virtual_tasks import TASKS, Knobs, Labels, Task
+
+
+def objective(
+    task: Task, network: nn.Module, knobs: Knobs, labelled: Int[Tensor, " l"], unlabelled: Int[Tensor, " u"]
+) -> tuple[Float[Tensor, ""], dict[str, float]]:
+    """The loss of one update on these rows of `task.x`, and its parts."""
+    smooth = knobs.weight > 0 or knobs.entropy > 0
+    logits, x = task.asked(network, task.x[torch.cat([labelled, unlabelled]) if smooth else labelled])
+    if not smooth:
+        J = F.cross_entropy(logits(x), task.y[labelled])
+        return J, {"loss": float(J.detach())}
+    z, smoothness = answer_and_lds(logits, x, knobs.epsilon, K=knobs.K, xi=knobs.xi)
+    J = F.cross_entropy(z[: len(labelled)], task.y[labelled])
+    LDS, H = smoothness.mean(), entropy(z).mean()
+    parts = {"loss": float(J.detach()), "lds": float(LDS.detach()), "entropy": float(H.detach())}
+    return J + knobs.weight * LDS + knobs.entropy * H, parts
+
+
+def entropy(z: Float[Tensor, "batch classes"]) -> Float[Tensor, " batch"]:
+    r"""$\mathcal H(p) = -\sum_k p_k \log p_k$ of each row of logits, in nats."""
+    log_p = z.log_softmax(1)
+    return -(log_p.exp() * log_p).sum(1)
+
+
+def drawn(rows: Int[Tensor, " n"], batch: int) -> Int[Tensor, " batch"]:
+    """So many of the rows by torch's generator, with replacement; all of them if `batch` is 0."""
+    return rows[torch.randint(len(rows), (batch,))] if batch else rows
+
+
+class Learner:
+    """A network, its optimizer, and one update."""
+
+    def __init__(self, task: Task, seed: int):
+        torch.manual_seed(seed)
+        self.task, self.network = task, task.network()
+        self.optimizer = torch.optim.Adam(self.network.parameters(), fused=True)
+
+    def update(self, knobs: Knobs, step: int, seed: int) -> dict[str, float]:
+        """The update number `step`, the same whenever it is run."""
+        torch.manual_seed(1_000_003 * seed + step)
+        task = self.task
+        rows = drawn(task.labelled, task.batch[0]), drawn(torch.arange(len(task.x)), task.batch[1])
+        left = (1 - step / task.updates) / task.falls if task.falls else 1.0
+        for group in self.optimizer.param_groups:
+            group["lr"] = knobs.rate * min(1.0, left)
+        loss, parts = objective(task, self.network.train(), knobs, *rows)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return parts
+
+    def state(self) -> dict[str, Tensor]:
+        return state_of(self.network, self.optimizer)
+
+    def put_back(self, state: Mapping[str, Tensor]) -> None:
+        restore(self.network, self.optimizer, state)
+
+    def error(self) -> float:
+        return error(self.task, self.network, self.task.x_kept, self.task.y_kept)
+
+
+TWIN = "twin."  # before the names of its tensors in a snapshot's state
+CURVE = ("step", "loss", "lds", "entropy", "error")  # the columns of `curve` in a snapshot's state, a row a snapshot
+
+
+def train(
+    data: Path | None = None,
+    *,
+    task: str,
+    seed: int = 1,
+    resume: Snapshot | None = None,
+    epochs: int | None = None,
+    labels: int | None = None,
+    **knobs: float,
+) -> Generator[Snapshot, Mapping[str, Any] | None, None]:
+    r"""Learn; a snapshot every `Task.every` updates with the loss, the LDS, the entropy and the error (%) on what is kept aside.
+
+    On a plane a twin learns beside it from the same first weights and the labels alone: its figures have `_twin` in their names.
+
+    Args:
+        task: a name of `TASKS`.
+        epochs: how many snapshots, if not as many as the task says.
+        labels: how many examples have one.
+        knobs: fields of `Knobs`; what is sent to the generator changes them from there on.
+
+    Raises ValueError for unknown names and values that make no sense; OSError where the data are missing.
+    """
+    if task not in TASKS:
+        raise ValueError(f"There is no task {task!r}; there are {', '.join(TASKS)}.")
+    learned = TASKS[task](data, seed, labels)
+    if epochs:
+        learned = replace(learned, updates=epochs * learned.every)
+    run = f"virtual {task}, {len(learned.labelled)} labels, seed {seed}"
+    if resume:
+        resume.check(run)
+    held = turned(learned.knobs, knobs)
+    learner, twin = Learner(learned, seed), Learner(learned, seed) if learned.view else None
+    step, seconds, curve = 0, 0.0, torch.zeros(0, len(CURVE))
+    if resume:
+        step, seconds, curve = resume.step, resume.seconds, resume.state["curve"]
+        learner.put_back(resume.state)
+        if twin:
+            twin.put_back({k.removeprefix(TWIN): t for k, t in resume.state.items() if k.startswith(TWIN)})
+    while step < learned.updates:
+        begun = time.perf_counter()
+        for _ in range(min(learned.every, learned.updates - step)):
+            parts = learner.update(held, step, seed)
+            if twin:
+                twin.update(replace(held, weight=0.0, entropy=0.0), step, seed)
+            step += 1
+        seconds += time.perf_counter() - begun
+        metrics = (
+            {"step": float(step)} | parts | {"error": learner.error()} | ({"error_twin": twin.error()} if twin else {})
+        )
+        curve = torch.cat([curve, torch.tensor([[metrics.get(name, math.nan) for name in CURVE]])])
+        state = {"curve": curve, **learner.state()}
+        view = dict[str, Tensor]()
+        if twin and learned.view:
+            state |= {TWIN + name: tensor for name, tensor in twin.state().items()}
+            view |= learned.view(learner.network, learned, held)
+            view |= {f"{name}_twin": t for name, t in learned.view(twin.network, learned, held).items()}
+        metrics |= {
+            name: float(view[at].mean())
+            for name, at in (("lds_mean", "lds_at"), ("lds_mean_twin", "lds_at_twin"))
+            if at in view
+        }
+        changes = yield Snapshot(step, learned.updates, seconds, metrics, state, run, view)
+        held = turned(held, changes or {})
+
+
+def turned(knobs: Knobs, changes: Mapping[str, Any]) -> Knobs:
+    """The knobs with some of them changed. Raises ValueError for one that there is not, or a value that makes no sense."""
+    unknown = set(changes) - {field.name for field in fields(Knobs)}
+    if unknown:
+        raise ValueError(f"There is nothing called {', '.join(sorted(unknown))} to change in this training.")
+    return replace(knobs, **changes)
+
+
+@torch.no_grad()
+def error(task: Task, network: nn.Module, x: Tensor, y: Labels, at_once: int = 500) -> float:
+    """The share of the examples that are classified wrongly, in %."""
+    network.eval()
+    wrong = 0
+    for some, labels in zip(x.split(at_once), y.split(at_once), strict=True):
+        logits, given = task.asked(network, some)
+        wrong += int((logits(given).argmax(1) != labels).sum())
+    return 100 * wrong / len(x)
