@@ -116,8 +116,8 @@ def answer_and_lds(
 def hessian(logits: Logits, x: Inputs) -> Float[Tensor, "batch n n"]:
     r"""$H = \nabla\nabla_r D\,|_{r=0} = J^\top (\mathrm{diag}(p) - p p^\top) J$ of each row: exact.
 
-    $J = \partial z/\partial x$. $D$'s second derivative holds the network's own curvature only times $p(y|x + r) - p(y|x)$, which is 0 at $r = 0$. Its rank is
-    below the number of classes: of two classes one power iteration finds all there is.
+    $J = \partial z/\partial x$. $D$'s second derivative holds the network's own curvature only times $p(y|x + r) - p(y|x)$, which
+    is 0 at $r = 0$. The rank is below the number of classes: of two classes one power iteration finds all there is.
     """
     with repeatable(logits) as answer, torch.enable_grad():
         x = x.detach().requires_grad_()

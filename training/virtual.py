@@ -20,8 +20,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from attacks.virtual import answer_and_lds
+from models import zoo
+from training.digits import mnist
+from training.shipping import ship
 from training.snapshot import Snapshot, restore, state_of
-from training.virtual_tasks import TASKS, Knobs, Labels, Task
+from training.virtual_tasks import TASKS, Asked, Knobs, Labels, Task, plainly
 
 
 def objective(
@@ -76,14 +79,16 @@ class Learner:
     def state(self) -> dict[str, Tensor]:
         return state_of(self.network, self.optimizer)
 
-    def put_back(self, state: Mapping[str, Tensor]) -> None:
-        restore(self.network, self.optimizer, state)
+    def put_back(self, state: Mapping[str, Tensor], prefix: str = "") -> None:
+        """Be as a snapshot's state says, of whose tensors ours begin with `prefix`."""
+        ours = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+        restore(self.network, self.optimizer, ours)
 
     def error(self) -> float:
-        return error(self.task, self.network, self.task.x_kept, self.task.y_kept)
+        return error(self.task.asked, self.network, self.task.x_kept, self.task.y_kept)
 
 
-TWIN = "twin."  # before the names of its tensors in a snapshot's state
+TWIN = "twin."  # before the names of all that is its own in a snapshot
 CURVE = ("step", "loss", "lds", "entropy", "error")  # the columns of `curve` in a snapshot's state, a row a snapshot
 
 
@@ -97,9 +102,9 @@ def train(
     labels: int | None = None,
     **knobs: float,
 ) -> Generator[Snapshot, Mapping[str, Any] | None, None]:
-    r"""Learn; a snapshot every `Task.every` updates with the loss, the LDS, the entropy and the error (%) on what is kept aside.
+    """Learn; a snapshot every `Task.every` updates with the loss, the LDS, the entropy and the error (%) on what is kept aside.
 
-    On a plane a twin learns beside it from the same first weights and the labels alone: its figures have `_twin` in their names.
+    On a plane a twin learns beside it, from the same first weights and the labels alone.
 
     Args:
         task: a name of `TASKS`.
@@ -114,42 +119,39 @@ def train(
     learned = TASKS[task](data, seed, labels)
     if epochs:
         learned = replace(learned, updates=epochs * learned.every)
-    run = f"virtual {task}, {len(learned.labelled)} labels, seed {seed}"
-    if resume:
-        resume.check(run)
-    held = turned(learned.knobs, knobs)
-    learner, twin = Learner(learned, seed), Learner(learned, seed) if learned.view else None
+    run, held = f"virtual {task}, {len(learned.labelled)} labels, seed {seed}", turned(learned.knobs, knobs)
+    learners = {prefix: Learner(learned, seed) for prefix in (("", TWIN) if learned.view else ("",))}
     step, seconds, curve = 0, 0.0, torch.zeros(0, len(CURVE))
     if resume:
+        resume.check(run)
         step, seconds, curve = resume.step, resume.seconds, resume.state["curve"]
-        learner.put_back(resume.state)
-        if twin:
-            twin.put_back({k.removeprefix(TWIN): t for k, t in resume.state.items() if k.startswith(TWIN)})
+        for prefix, learner in learners.items():
+            learner.put_back(resume.state, prefix)
     while step < learned.updates:
         begun = time.perf_counter()
         for _ in range(min(learned.every, learned.updates - step)):
-            parts = learner.update(held, step, seed)
-            if twin:
-                twin.update(replace(held, weight=0.0, entropy=0.0), step, seed)
+            parts = learners[""].update(held, step, seed)
+            for twin in list(learners.values())[1:]:
+                twin.update(alone(held), step, seed)
             step += 1
         seconds += time.perf_counter() - begun
-        metrics = (
-            {"step": float(step)} | parts | {"error": learner.error()} | ({"error_twin": twin.error()} if twin else {})
-        )
-        curve = torch.cat([curve, torch.tensor([[metrics.get(name, math.nan) for name in CURVE]])])
-        state = {"curve": curve, **learner.state()}
-        view = dict[str, Tensor]()
-        if twin and learned.view:
-            state |= {TWIN + name: tensor for name, tensor in twin.state().items()}
-            view |= learned.view(learner.network, learned, held)
-            view |= {f"{name}_twin": t for name, t in learned.view(twin.network, learned, held).items()}
-        metrics |= {
-            name: float(view[at].mean())
-            for name, at in (("lds_mean", "lds_at"), ("lds_mean_twin", "lds_at_twin"))
-            if at in view
-        }
-        changes = yield Snapshot(step, learned.updates, seconds, metrics, state, run, view)
+        metrics, state, view = dict(parts), dict[str, Tensor](), dict[str, Tensor]()
+        for prefix, learner in learners.items():
+            metrics[f"{prefix}error"] = learner.error()
+            state |= {prefix + name: tensor for name, tensor in learner.state().items()}
+            if learned.view:
+                seen = learned.view(learner.network, learned, held)
+                metrics[f"{prefix}lds_mean"] = float(seen["lds_at"].mean())
+                view |= {prefix + name: tensor for name, tensor in seen.items()}
+        row = [float(step), *(metrics.get(name, math.nan) for name in CURVE[1:])]
+        curve = torch.cat([curve, torch.tensor([row])])
+        changes = yield Snapshot(step, learned.updates, seconds, metrics, {"curve": curve, **state}, run, view)
         held = turned(held, changes or {})
+
+
+def alone(knobs: Knobs) -> Knobs:
+    """What the labels alone teach."""
+    return replace(knobs, weight=0.0, entropy=0.0)
 
 
 def turned(knobs: Knobs, changes: Mapping[str, Any]) -> Knobs:
@@ -161,11 +163,56 @@ def turned(knobs: Knobs, changes: Mapping[str, Any]) -> Knobs:
 
 
 @torch.no_grad()
-def error(task: Task, network: nn.Module, x: Tensor, y: Labels, at_once: int = 500) -> float:
+def error(asked: Asked, network: nn.Module, x: Tensor, y: Labels, at_once: int = 500) -> float:
     """The share of the examples that are classified wrongly, in %."""
     network.eval()
     wrong = 0
     for some, labels in zip(x.split(at_once), y.split(at_once), strict=True):
-        logits, given = task.asked(network, some)
+        logits, given = asked(network, some)
         wrong += int((logits(given).argmax(1) != labels).sum())
     return 100 * wrong / len(x)
+
+
+# ---------------------------------------------------------------- what ships
+
+VAT, ALONE = DIGIT_NAMES = ("digits-vat", "digits-100-labels")
+REVIEWS_VAT, REVIEWS_ALONE = REVIEW_NAMES = ("imdb-vat", "imdb-plain")
+LABELS_ALONE = {"weight": 0.0, "entropy": 0.0}
+TRAININGS: dict[str, dict[str, Any]] = {
+    VAT: {"task": "mnist"},
+    ALONE: {"task": "mnist", **LABELS_ALONE},
+    REVIEWS_VAT: {"task": "imdb"},
+    REVIEWS_ALONE: {"task": "imdb", **LABELS_ALONE},
+}
+
+
+def evaluate(name: str, data: Path, split: str = "test", limit: int | None = None) -> dict[str, Any]:
+    """`{"name", "split", "n", "metrics"}` of the shipped weights: error in % on MNIST's test half."""
+    x, y = (part[:limit] for part in mnist(data, split))
+    wrong = error(plainly, zoo.digits_of_few_labels(name), x, y)
+    return {"name": name, "split": split, "n": len(x), "metrics": {"error": round(wrong, 2)}}
+
+
+def export(name: str, data: Path, run: Snapshot, seed: int) -> None:
+    """Write what the app ships: the weights in fp16, and the card with what `evaluate` measures on them."""
+    ship(name, run, seed, lambda: evaluate(name, data)["metrics"], **ABOUT, **TITLES[name])
+
+
+ABOUT: dict[str, Any] = {
+    "data": "100 labels of MNIST's training half, 10 of each digit",
+    "licence": "free for research, as its data",
+    "published_on": "MNIST test, 100 labels (Miyato 2017; cited from memory, not checked again)",
+    "measured_on": "MNIST's test half (10,000), fp16 weights",
+}
+TITLES: dict[str, dict[str, Any]] = {
+    VAT: {
+        "title": "Digits from 100 labels, VAT",
+        "paper": "Miyato 2017: virtual adversarial training with entropy minimisation",
+        "published": {"error": 1.36},
+    },
+    ALONE: {
+        "title": "Digits from 100 labels alone",
+        "paper": "the same network without virtual adversarial training",
+        "published": {},
+    },
+}

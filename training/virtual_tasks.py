@@ -24,6 +24,12 @@ from training.kept import kept
 from training.vectors import vectors
 
 Labels = Int[Tensor, " batch"]
+Asked = Callable[[nn.Module, Tensor], tuple[Logits, Tensor]]
+
+
+def plainly(network: nn.Module, x: Tensor) -> tuple[Logits, Tensor]:
+    """The network as it is, asked about x as it is."""
+    return network, x
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ class Task:
     updates: int
     every: int
     falls: float
-    asked: Callable[[nn.Module, Tensor], tuple[Logits, Tensor]] = lambda network, x: (network, x)
+    asked: Asked = plainly
     view: Callable[[nn.Module, "Task", Knobs], Mapping[str, Tensor]] | None = None
 
 
@@ -196,9 +202,7 @@ D_WORD, AT_LEAST, LONGEST = 64, 10, 200  # numbers a word; how often it must occ
 
 def reviews(data: Path | None, seed: int, labels: int | None = None) -> Task:
     """IMDb's training half, all of its labels or some. Wants `DIR/imdb/train.tsv.xz`."""
-    texts = classify.imdb(folder(data), "train")
-    known = Vocabulary.count((text.words for text in texts), AT_LEAST)
-    x, y = padded(texts, known), torch.tensor([text.label for text in texts])
+    known, x, y = read_reviews(folder(data))
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
     aside, rest = order[:KEPT_ASIDE], order[KEPT_ASIDE:]
     pool = Pool(x[rest], y[rest], x[aside], y[aside], 2)
@@ -228,6 +232,22 @@ def reviews(data: Path | None, seed: int, labels: int | None = None) -> Task:
         falls=1.0,
         asked=perturbed_words,
     )
+
+
+@cache
+def read_reviews(data: Path) -> tuple[Vocabulary, Int[Tensor, "texts longest"], Labels]:
+    """The words of the training half, its reviews and their labels."""
+    texts = classify.imdb(data, "train")
+    known = Vocabulary.count((text.words for text in texts), AT_LEAST)
+    return known, padded(texts, known), torch.tensor([text.label for text in texts])
+
+
+def review_test(data: Path, limit: int | None = None) -> tuple[Int[Tensor, "texts longest"], Labels]:
+    """The test half's reviews and labels, in the training half's words."""
+    texts = classify.imdb(data, "test")
+    order = torch.randperm(len(texts), generator=torch.Generator().manual_seed(0))[:limit].tolist()
+    chosen = [texts[i] for i in order]  # the file is sorted by label
+    return padded(chosen, read_reviews(data)[0]), torch.tensor([text.label for text in chosen])
 
 
 def padded(texts: list[classify.Text], known: Vocabulary) -> Int[Tensor, "texts longest"]:
