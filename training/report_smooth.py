@@ -54,7 +54,10 @@ def report(data: Path, out: Path, limit: int | None) -> dict[str, Any]:
 
 def about(table: dict[str, Any]) -> str:
     steps = {name: row["updates"] for name, row in table.items()}
-    return f"Updates of each run: {steps}. The test halves were read once, at the end; the curves are of 1,000 training examples kept aside."
+    told = ", ".join(f"{name} {number:,}" for name, number in steps.items())
+    return (
+        f"Updates: {told}. The test halves were read at the end; the curves are of 1,000 training examples kept aside."
+    )
 
 
 def found(out: Path, name: str) -> dict[int, Snapshot]:
@@ -97,7 +100,7 @@ def curve(run: Snapshot) -> dict[str, list[float | None]]:
 
 
 def power(network: nn.Module, x: Tensor) -> dict[str, list[list[float]]]:
-    r"""$|\cos|$ of the direction after each of $K$ iterations with the first eigenvector of the exact $H$: a row a $\xi$; mean of the pictures."""
+    r"""$|\cos|$ of the direction after each of $K$ iterations with the exact $H$'s first eigenvector, a row a $\xi$."""
     network = network.double()
     exact = torch.linalg.eigh(hessian(network, x.double())).eigenvectors[:, :, -1]
 

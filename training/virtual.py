@@ -102,9 +102,9 @@ def train(
     labels: int | None = None,
     **knobs: float,
 ) -> Generator[Snapshot, Mapping[str, Any] | None, None]:
-    """Learn; a snapshot every `Task.every` updates with the loss, the LDS, the entropy and the error (%) on what is kept aside.
+    """Learn; a snapshot before anything is learned, and one every `Task.every` updates.
 
-    On a plane a twin learns beside it, from the same first weights and the labels alone.
+    Metrics: loss, LDS and entropy of the last batch, and the error (%) on what is kept aside. On a plane a twin learns beside it, from the same first weights and the labels alone.
 
     Args:
         task: a name of `TASKS`.
@@ -121,13 +121,22 @@ def train(
         learned = replace(learned, updates=epochs * learned.every)
     run, held = f"virtual {task}, {len(learned.labelled)} labels, seed {seed}", turned(learned.knobs, knobs)
     learners = {prefix: Learner(learned, seed) for prefix in (("", TWIN) if learned.view else ("",))}
-    step, seconds, curve = 0, 0.0, torch.zeros(0, len(CURVE))
+    step, seconds, curve, parts = 0, 0.0, torch.zeros(0, len(CURVE)), dict[str, float]()
     if resume:
         resume.check(run)
         step, seconds, curve = resume.step, resume.seconds, resume.state["curve"]
         for prefix, learner in learners.items():
             learner.put_back(resume.state, prefix)
-    while step < learned.updates:
+    while True:
+        if not (resume and step == resume.step):
+            metrics, state, view = looked_at(learned, learners, held)
+            row = {"step": float(step), **parts, **metrics}
+            curve = torch.cat([curve, torch.tensor([[row.get(name, math.nan) for name in CURVE]])])
+            state["curve"] = curve
+            changes = yield Snapshot(step, learned.updates, seconds, parts | metrics, state, run, view)
+            held = turned(held, changes or {})
+        if step >= learned.updates:
+            return
         begun = time.perf_counter()
         for _ in range(min(learned.every, learned.updates - step)):
             parts = learners[""].update(held, step, seed)
@@ -135,18 +144,21 @@ def train(
                 twin.update(alone(held), step, seed)
             step += 1
         seconds += time.perf_counter() - begun
-        metrics, state, view = dict(parts), dict[str, Tensor](), dict[str, Tensor]()
-        for prefix, learner in learners.items():
-            metrics[f"{prefix}error"] = learner.error()
-            state |= {prefix + name: tensor for name, tensor in learner.state().items()}
-            if learned.view:
-                seen = learned.view(learner.network, learned, held)
-                metrics[f"{prefix}lds_mean"] = float(seen["lds_at"].mean())
-                view |= {prefix + name: tensor for name, tensor in seen.items()}
-        row = [float(step), *(metrics.get(name, math.nan) for name in CURVE[1:])]
-        curve = torch.cat([curve, torch.tensor([row])])
-        changes = yield Snapshot(step, learned.updates, seconds, metrics, {"curve": curve, **state}, run, view)
-        held = turned(held, changes or {})
+
+
+def looked_at(
+    task: Task, learners: Mapping[str, Learner], knobs: Knobs
+) -> tuple[dict[str, float], dict[str, Tensor], dict[str, Tensor]]:
+    """The metrics, the state and the view of a moment, a learner's names beginning with its prefix."""
+    metrics, state, view = dict[str, float](), dict[str, Tensor](), dict[str, Tensor]()
+    for prefix, learner in learners.items():
+        metrics[f"{prefix}error"] = learner.error()
+        state |= {prefix + name: tensor for name, tensor in learner.state().items()}
+        if task.view:
+            seen = task.view(learner.network, task, knobs)
+            metrics[f"{prefix}lds_mean"] = float(seen["lds_at"].mean())
+            view |= {prefix + name: tensor for name, tensor in seen.items()}
+    return metrics, state, view
 
 
 def alone(knobs: Knobs) -> Knobs:

@@ -65,8 +65,8 @@ def test_of_two_classes_one_iteration_is_enough() -> None:
 def test_xi_too_small_for_float32_and_too_large_for_a_bowl_are_worse() -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = nn.Sequential(nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, 100), nn.ReLU(), nn.Linear(100, 10))
-        x = torch.rand(32, 784)
+        network = nn.Sequential(nn.Linear(300, 100), nn.ReLU(), nn.Linear(100, 100), nn.ReLU(), nn.Linear(100, 10))
+        x = torch.rand(16, 300)
     at = {
         xi: cosine(network, x, directions(network, x, K=3, xi=xi, seed=0)[3]).mean().item() for xi in (1e-6, 1e-1, 10.0)
     }
