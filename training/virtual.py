@@ -104,7 +104,8 @@ def train(
 ) -> Generator[Snapshot, Mapping[str, Any] | None, None]:
     """Learn; a snapshot before anything is learned, and one every `Task.every` updates.
 
-    Metrics: loss, LDS and entropy of the last batch, and the error (%) on what is kept aside. On a plane a twin learns beside it, from the same first weights and the labels alone.
+    Metrics: loss, LDS and entropy of the last batch, and the error (%) on what is kept aside. On a plane a twin learns beside it,
+    from the same first weights and the labels alone.
 
     Args:
         task: a name of `TASKS`.
