@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from attacks.virtual import directions, hessian
 from training.digits import mnist
 from training.snapshot import Snapshot
-from training.virtual import ALONE, CURVE, DIGIT_NAMES, REVIEW_NAMES, REVIEWS_ALONE, VAT, error
+from training.virtual import ALONE, CURVE, DIGIT_NAMES, REVIEW_NAMES, REVIEWS_ALONE, VAT, error, network_of
 from training.virtual_tasks import Task, digits, review_test, reviews
 
 NAME = "smooth"
@@ -64,12 +64,6 @@ def found(out: Path, name: str) -> dict[int, Snapshot]:
     """The last snapshot of each seed."""
     paths = {int(folder.name.removeprefix("seed-")): folder / f"{name}.safetensors" for folder in out.glob("seed-*")}
     return {seed: Snapshot.load(path) for seed, path in sorted(paths.items()) if path.exists()}
-
-
-def network_of(task: Task, run: Snapshot) -> nn.Module:
-    network = task.network()
-    network.load_state_dict({k.removeprefix("model."): t for k, t in run.state.items() if k.startswith("model.")})
-    return network.eval().requires_grad_(False)
 
 
 def told(task: Task, runs: dict[int, Snapshot], x: Tensor, y: Tensor) -> dict[str, Any]:

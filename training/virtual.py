@@ -162,6 +162,14 @@ def looked_at(
     return metrics, state, view
 
 
+def network_of(task: Task, snapshot: Snapshot, prefix: str = "") -> nn.Module:
+    """The network of a moment, or its twin with the prefix `TWIN`; ready for use."""
+    begin, network = f"{prefix}model.", task.network()
+    ours = {name.removeprefix(begin): t for name, t in snapshot.state.items() if name.startswith(begin)}
+    network.load_state_dict(ours)
+    return network.eval().requires_grad_(False)
+
+
 def alone(knobs: Knobs) -> Knobs:
     """What the labels alone teach."""
     return replace(knobs, weight=0.0, entropy=0.0)

@@ -156,7 +156,7 @@ def plane(network: nn.Module, task: Task, knobs: Knobs) -> dict[str, Tensor]:
     with torch.no_grad():
         p = network(everywhere).softmax(1)
     x = torch.cat([everywhere, task.x])
-    r = r_vadv(network, x, knobs.epsilon, K=max(1, knobs.K), xi=knobs.xi, seed=LOOKED)
+    r = r_vadv(network, x, knobs.epsilon, K=knobs.K, xi=knobs.xi, seed=LOOKED)
     with torch.no_grad():
         LDS = lds(network, x, r)
     n = len(everywhere)
@@ -268,15 +268,15 @@ def folder(data: Path | None) -> Path:
     return data
 
 
-MOONS_KNOBS = Knobs(epsilon=0.05, xi=1e-3, entropy=0.0, rate=0.01)
-SPIRAL_KNOBS = Knobs(epsilon=0.03, xi=1e-3, rate=0.01)
+MOONS_KNOBS = Knobs(epsilon=0.05, xi=1e-3, rate=0.01)
+SPIRAL_KNOBS = Knobs(epsilon=0.05, xi=1e-3, rate=0.01)
 DIGIT_KNOBS = Knobs(epsilon=2.0, xi=0.1, entropy=1.0, rate=2e-3)
 REVIEW_KNOBS = Knobs(epsilon=5.0, xi=0.1, rate=1e-3)
 
 MOONS, SPIRALS, DIGITS, REVIEWS = "moons", "spirals", "mnist", "imdb"
 TASKS: dict[str, Callable[[Path | None, int, int | None], Task]] = {
     MOONS: on_plane(moons, MOONS_KNOBS, 8),
-    SPIRALS: on_plane(spirals, SPIRAL_KNOBS, 12),
+    SPIRALS: on_plane(spirals, SPIRAL_KNOBS, 8),
     DIGITS: digits,
     REVIEWS: reviews,
 }
