@@ -12,8 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 import torch
+from models.digit_classifier import DigitClassifier
+from PIL import Image
 from torch import Tensor
 
 from attacks.axis import (
@@ -37,7 +40,8 @@ from attacks.perturbation import Perturbation, to_8bit
 from attacks.recipes import Recipe, carry_out, defended
 from attacks.surface import slice_of_loss
 from attacks.words import Candidate, Round, at_random, hotflip, moved, nearest
-from models import encoder, hub, hub_answering, hub_captioning, victims, zoo
+from figures import generate as figures_of_gan
+from models import drums, encoder, hub, hub_answering, hub_captioning, victims, zoo
 from models.answering import Answerer, Without
 from models.captioning import COLUMNS, ROWS, PictureWriter
 from models.cases import Looking, Writing
@@ -46,6 +50,7 @@ from models.classifier import Classifier
 from models.draw import MOST_DOTS, draw, drawable
 from models.encoder import Encoder
 from models.faithful import Case, Examination, agreements, examine
+from models.gan import GAN
 from models.gradcam import grad_cam
 from models.hub import HubTranslator
 from models.hub_answering import HubAnswerer
@@ -883,3 +888,113 @@ def says(model: str, digest: str, question: str, _picture: Picture) -> tuple[str
     subject = subject_of(model, question)
     with inference:
         return subject.says(whole(_picture))[0]
+
+
+WALK, FRESH, REAL = 10, 20, 4  # pictures from one z to another, pictures of new z, real hits beside the made ones
+NEW_HITS = 4
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a shipped generator makes of new z, and of z on the straight way from the first to the second.
+
+    `classes` and `confidence` are MNIST's classifier's.
+    """
+
+    pictures: Tensor
+    logits: Tensor
+    classes: Tensor
+    confidence: Tensor
+    walk: Tensor
+    walk_logits: Tensor
+
+
+@dataclass(frozen=True)
+class Drums:
+    """Real hits and those that were made at a recorded moment: loudness, and sound.
+
+    `inverted` are the real ones through loudness and back; `kinds` and `opinion` are of the made ones.
+    """
+
+    real: list[tuple[str, np.ndarray]]
+    original: list[np.ndarray]
+    inverted: list[np.ndarray]
+    made: list[np.ndarray]
+    heard: list[np.ndarray]
+    kinds: list[str]
+    opinion: list[float]
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def generator(name: str) -> GAN:
+    """A GAN that ships. Raises `zoo.WeightsUnavailableError`."""
+    return zoo.gan(name)
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def digit_judge() -> DigitClassifier:
+    """The classifier of MNIST's digits. Raises `zoo.WeightsUnavailableError`."""
+    return zoo.digit_classifier("digits-plain")
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def gan_made(name: str, seed: int) -> Made:
+    """Digits of new z. Raises `zoo.WeightsUnavailableError`."""
+    network, classifier = generator(name), digit_judge()
+    z = network.draw_noise(FRESH, torch.Generator().manual_seed(seed))
+    way = z[0] + torch.linspace(0, 1, WALK)[:, None] * (z[1] - z[0])
+    with inference, torch.no_grad():
+        pictures, walk = network.make(z), network.make(way)
+        confidence, classes = classifier(pictures).softmax(1).max(1)
+        return Made(pictures, network.logits(pictures), classes, confidence, walk, network.logits(walk))
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def gan_film() -> go.Figure:
+    """MNIST's recorded frames."""
+    found = zoo.recorded("generate")["mnist"]
+    frames, n = len(found["steps"]), len(found["opinion"][0])
+    rows = film_rows("mnist").reshape(frames, 28, n, 28).transpose(0, 2, 1, 3)
+    sheets = [
+        figures_of_gan.sheet(row / 255, np.array(judged), 8) for row, judged in zip(rows, found["opinion"], strict=True)
+    ]
+    words = [
+        f"round {step:,}: {modes:.0f} of 10 classes among these {n} (classifier sure to {sure:.0f} %)"
+        for step, modes, sure in zip(found["steps"], found["modes"], found["confidence"], strict=True)
+    ]
+    return figures_of_gan.film(sheets, found["steps"], found["metrics"], words)
+
+
+def film_rows(name: str) -> np.ndarray:
+    """All frames of a film, in 255ths."""
+    return np.asarray(Image.open(zoo.film_file(name)).convert("L"))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def drum_moment(k: int) -> Drums:
+    """The k-th of the drums' recorded moments, to be seen and heard."""
+    found = zoo.recorded("generate")["drums"]
+    n, bins, frames = len(found["opinion"][0]), drums.BINS, drums.FRAMES
+    loud = film_rows("drums").reshape(len(found["chosen"]), bins, n, frames)[k].transpose(1, 0, 2) / np.float32(255)
+    sounds, names = drums.hits(REAL, FRESH)
+    real = drums.loudness(sounds)
+    with inference:
+        inverted, heard = (drums.heard(each).numpy() for each in (real, torch.from_numpy(loud)))
+    return Drums(
+        list(zip(names, real.numpy(), strict=True)),
+        list(sounds.numpy()),
+        list(inverted),
+        list(loud),
+        list(heard),
+        found["kinds"][k],
+        found["opinion"][found["chosen"][k]],
+    )
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def drum_hits(seed: int) -> list[np.ndarray]:
+    """Hits of new z by the shipped generator. Raises `zoo.WeightsUnavailableError`."""
+    network = generator("gan-drums")
+    with inference, torch.no_grad():
+        loud = network.make(network.draw_noise(NEW_HITS, torch.Generator().manual_seed(seed)))
+        return list(drums.heard(loud).numpy())
