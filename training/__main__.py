@@ -30,6 +30,7 @@ from training import (
     caption,
     classify,
     gan,
+    hardening,
     headline,
     imagenet,
     memory,
@@ -39,6 +40,7 @@ from training import (
     report_ask,
     report_caption,
     report_generate,
+    report_harden,
     report_memory,
     report_sway,
     report_words,
@@ -59,6 +61,7 @@ TRAININGS: dict[str, Callable[..., Iterator[Snapshot]]] = {
     **{name: partial(ask.train, name=name) for name in ask.HOPS},
     "captcha": captcha.train,
     **{name: partial(gan.train, task=task) for name, task in gan.SHIPPED.items()},
+    **{name: partial(hardening.recorded, name) for name in hardening.RUNS},
 }
 EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
     **{name: partial(translate.export, score) for name, score in TRANSLATORS.items()},
@@ -69,12 +72,14 @@ EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
     **{name: partial(ask.export, name) for name in ask.NAMES},
     "captcha": captcha.export,
     **{name: partial(report_generate.export, name) for name in gan.SHIPPED},
+    **{name: partial(report_harden.export, name) for name in report_harden.NAMES},
 }
 GROUPS = {
     "translate": list(TRANSLATORS),
     "memory": [f"memory-{kind}" for kind in KINDS],
     "memory-ptb": [f"memory-{kind}-ptb" for kind in KINDS],
     "ask": list(ask.HOPS),
+    "harden": list(hardening.RUNS),
 }
 EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     **{name: (partial(imagenet.evaluate, name), "labels") for name in imagenet.NAMES},
@@ -87,6 +92,7 @@ EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     **{name: (partial(ask.evaluate, name), "test") for name in ask.NAMES},
     "captcha": (captcha.evaluate, "test"),
     **{name: (partial(report_generate.evaluate, name), "train") for name in gan.SHIPPED},
+    **{name: (partial(report_harden.evaluate, name), "test") for name in report_harden.NAMES},
 }
 REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     "translate": lambda data, _out, _limit: report.report(data),
@@ -98,6 +104,7 @@ REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     "words": report_words.report,
     report_sway.NAME: report_sway.report,
     report_generate.NAME: report_generate.report,
+    report_harden.NAME: report_harden.report,
 }
 
 

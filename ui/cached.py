@@ -15,7 +15,6 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 import torch
-from models.digit_classifier import DigitClassifier
 from PIL import Image
 from torch import Tensor
 
@@ -47,6 +46,7 @@ from models.captioning import COLUMNS, ROWS, PictureWriter
 from models.cases import Looking, Writing
 from models.classification import Dropped, TextClassifier
 from models.classifier import Classifier
+from models.digit_classifier import DigitClassifier
 from models.draw import MOST_DOTS, draw, drawable
 from models.encoder import Encoder
 from models.faithful import Case, Examination, agreements, examine

@@ -1,4 +1,5 @@
-"""The page "Generate": two networks against each other, live on points and small digits; MNIST, cures and drum hits recorded."""
+"""The page "Generate": two networks against each other, live on points and small digits; MNIST, cures and drum hits "
+"recorded."""
 
 import base64
 import io
@@ -123,7 +124,8 @@ def _choose_live(part: str) -> Choice | None:
 
 
 PRESET_HELP = (
-    "“Collapse on purpose”: a judge too slow for its generator. The cures change one thing of that. A change holds at once for a run "
+    "“Collapse on purpose”: a judge too slow for its generator. The cures change one thing of that. A change holds at once "
+    "for a run "
     "that goes on: let it collapse, then choose a cure."
 )
 TURN_HELP = (
@@ -301,24 +303,32 @@ def live_notes(choice: Choice, moment: Moment) -> None:
     kind = "distance" if "distance" in metrics else "value"
     said = {
         "value": (
-            "The judge makes V(D, G) = E log D(x) + E log(1 − D(G(z))) large, the generator small. Where the judge can no longer tell, "
-            "D = ½ everywhere and V = −2 log 2 ≈ −1.386. A loss that stands still is no sign of an end: look at JS and at the modes."
+            "The judge makes V(D, G) = E log D(x) + E log(1 − D(G(z))) large, the generator small. Where the judge can no "
+            "longer tell, "
+            "D = ½ everywhere and V = −2 log 2 ≈ −1.386. A loss that stands still is no sign of an end: look at JS and at "
+            "the modes."
         ),
         "distance": (
-            "A critic gives scores, no probabilities: their difference, real minus made, is its estimate of the earth mover’s distance, and "
+            "A critic gives scores, no probabilities: their difference, real minus made, is its estimate of the earth "
+            "mover’s distance, and "
             "the gradient penalty keeps its slope near 1."
         ),
     }[kind]
     seen = {
         POINTS: (
-            f"JS and KL are of two densities on {divergence.CELLS} × {divergence.CELLS} cells, {gan.JUDGED:,} points each, what falls "
-            f"outside counted as one cell more; KL(real ‖ made) is {metrics.get('kl', 0):.2f} bits with half a point more in every cell. "
-            "A mode is covered if it has a tenth of its fair share within 3 standard deviations. An arrow points where the generator’s "
-            "loss falls, the longest 0.2 long. Each cell of the bent square holds as much of the noise as any other: where cells are small, "
+            f"JS and KL are of two densities on {divergence.CELLS} × {divergence.CELLS} cells, {gan.JUDGED:,} points each, "
+            "what falls "
+            f"outside counted as one cell more; KL(real ‖ made) is {metrics.get('kl', 0):.2f} bits with half a point more "
+            "in every cell. "
+            "A mode is covered if it has a tenth of its fair share within 3 standard deviations. An arrow points where the "
+            "generator’s "
+            "loss falls, the longest 0.2 long. Each cell of the bent square holds as much of the noise as any other: where "
+            "cells are small, "
             "points are dense."
         ),
         DIGITS: (
-            "256 digits of fixed z are counted by a small network that learned scikit-learn’s digits here in a moment (about 97 % right); "
+            "256 digits of fixed z are counted by a small network that learned scikit-learn’s digits here in a moment "
+            "(about 97 % right); "
             "64 of them are drawn. A class is covered with 1 % of them."
         ),
     }[choice.part]
@@ -330,11 +340,13 @@ def value_words(moment: Moment) -> str:
     metrics = moment.snapshot.metrics
     if "distance" in metrics:
         return (
-            f"After {moment.snapshot.step} rounds the critic’s means are {metrics['score_real']:.4f} (real) and {metrics['score_fake']:.4f} "
+            f"After {moment.snapshot.step} rounds the critic’s means are {metrics['score_real']:.4f} (real) and "
+            f"{metrics['score_fake']:.4f} "
             f"(made); their difference is {metrics['distance']:.4f}."
         )
     return (
-        f"After {moment.snapshot.step} rounds: E log D(x) = {metrics['log_real']:.4f}, E log(1 − D(G(z))) = {metrics['log_fake']:.4f}; "
+        f"After {moment.snapshot.step} rounds: E log D(x) = {metrics['log_real']:.4f}, E log(1 − D(G(z))) = "
+        f"{metrics['log_fake']:.4f}; "
         f"V = {metrics['value']:.4f}. Below, the first {ROWS_SHOWN} of the fixed z."
     )
 
@@ -430,8 +442,10 @@ def recorded_words(found: Mapping[str, Any], metrics: Mapping[str, float]) -> st
     return (
         f"{found['steps'][-1]:,} rounds of 64 pictures, {found['minutes']} minutes. Of 10,000 new pictures a classifier finds "
         f"**{metrics['classes']:.0f} of 10** classes, entropy **{metrics['entropy']:.2f}** of 3.32 bits, and is sure to "
-        f"{metrics['confidence']:.1f} % on average. Does it copy? The nearest of 60,000 training pictures is {made[0.5]:.2f} away in the "
-        f"median (least {made[0.0]:.2f}); from real test pictures it is {test[0.5]:.2f} (least {test[0.0]:.2f}), of {found['compared']:,} each. "
+        f"{metrics['confidence']:.1f} % on average. Does it copy? The nearest of 60,000 training pictures is "
+        f"{made[0.5]:.2f} away in the "
+        f"median (least {made[0.0]:.2f}); from real test pictures it is {test[0.5]:.2f} (least {test[0.0]:.2f}), of "
+        f"{found['compared']:,} each. "
         + (
             "No made picture is nearer to a training picture than real ones are to each other."
             if made[0.0] >= test[0.0]
@@ -501,7 +515,8 @@ def cures_notes(found: Mapping[str, Any]) -> None:
         f"Recorded by `{found['command']}`: the ring of 8, {found['seeds']} seeds, thin lines; thick, their mean."
     )
     st.markdown(
-        "To see it happen: **Points**, settings **Collapse on purpose**, Start; when all points sit on one or two modes and hop, choose a cure "
+        "To see it happen: **Points**, settings **Collapse on purpose**, Start; when all points sit on one or two modes "
+        "and hop, choose a cure "
         "without stopping."
     )
 
@@ -512,8 +527,10 @@ def cures_words(found: Mapping[str, Any]) -> str:
     sick = ends.pop("collapse")
     said = [f"**{name}** {end['mean']:.1f} ({end['least']:.0f} to {end['most']:.0f})" for name, end in ends.items()]
     return (
-        f"Modes of {len(gan.RING)} that are covered after {found['steps'][-1]:,} rounds, mean over {found['seeds']} seeds (least to most): "
-        f"the judge too slow for its generator {sick['mean']:.1f} ({sick['least']:.0f} to {sick['most']:.0f}); {'; '.join(said)}."
+        f"Modes of {len(gan.RING)} that are covered after {found['steps'][-1]:,} rounds, mean over {found['seeds']} seeds "
+        "(least to most): "
+        f"the judge too slow for its generator {sick['mean']:.1f} ({sick['least']:.0f} to {sick['most']:.0f}); "
+        f"{'; '.join(said)}."
     )
 
 
@@ -561,8 +578,10 @@ def sound_notes(choice: Choice, found: Mapping[str, Any], at: int, shown: cached
     card = read_card("gan-drums")
     metrics = card.metrics
     st.markdown(
-        f"Hits of {drums.LENGTH / drums.RATE:.2f} s at {drums.RATE // 1000} kHz. The network makes loudness only ({drums.BINS} frequencies × "
-        f"{drums.FRAMES} moments); phases are found by Griffin and Lim’s iteration, for the real ones below, too. By the nearest hit learned "
+        f"Hits of {drums.LENGTH / drums.RATE:.2f} s at {drums.RATE // 1000} kHz. The network makes loudness only "
+        f"({drums.BINS} frequencies × "
+        f"{drums.FRAMES} moments); phases are found by Griffin and Lim’s iteration, for the real ones below, too. By the "
+        "nearest hit learned "
         f"from, {metrics['kinds']:.0f} of 3 kinds are made, entropy {metrics['entropy']:.2f} of 1.58 bits; the nearest hit is "
         f"{metrics['nearest']:.1f} away in the median, from fresh real hits {metrics['nearest_test']:.1f}."
     )

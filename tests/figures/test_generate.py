@@ -61,7 +61,7 @@ def test_a_film_has_a_frame_a_moment_with_its_sheet_words_and_mark() -> None:
     assert [frame.layout.title.text for frame in figure.frames] == ["a", "b", "c"]
     assert figure.layout.title.text == "c" and figure.data[0].source == figures.data_url(sheets[2])
     assert [step.label for step in figure.layout.sliders[0].steps] == ["0", "25", "60"]
-    assert [step.args[0] for step in figure.layout.sliders[0].steps] == [[frame.name] for frame in figure.frames]
+    assert [list(step.args[0]) for step in figure.layout.sliders[0].steps] == [[frame.name] for frame in figure.frames]
     second = figure.frames[1]
     assert second.data[0].source == figures.data_url(sheets[1])
     for number, mark in zip(second.traces[1:], second.data[1:], strict=True):
