@@ -1,26 +1,30 @@
 r"""Drum hits made by rule (kick, snare, hat, every parameter drawn at random), and sounds as pictures that can be turned back.
 
-A sound of 0.512 s at 8 kHz is seen as 64 moments × 128 frequencies of loudness. The phase is left out; it is found again by
-Griffin and Lim's iteration, so that what a network makes of loudness alone can be heard.
+A sound of 0.512 s at 8 kHz is seen as 32 moments × 32 bands of loudness: 16 narrow ones up to 500 Hz, 16 wide ones above, where
+drums are noise. The phase is left out; it is found again by Griffin and Lim's iteration, so that what a network makes of loudness
+alone can be heard.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 RATE = 8000  # samples a second
-HOP, WINDOW, FRAMES, BINS = 64, 256, 64, 128
-LENGTH = HOP * FRAMES  # 4,096 samples: 0.512 s
+HOP, WINDOW, BINS = 64, 256, 128
+NARROW, WIDE = 1, 7  # frequencies of 31.25 Hz in a band, below and above 500 Hz
+SIDE = 32  # bands, and moments of two windows
+LENGTH = 2 * HOP * SIDE  # 4,096 samples: 0.512 s
 DECIBELS = 70.0  # between silence, 0, and the loudest, 1
 LOUDEST = 64.0  # |STFT| of 1
 ROUNDS, MOMENTUM = 60, 0.99
 KINDS = ("kick", "snare", "hat")
 
 Sound = Float[np.ndarray, " samples"]
-Loudness = Float[Tensor, "batch 128 64"]
+Loudness = Float[Tensor, "batch 1 32 32"]
 
 
 def kick(chance: np.random.Generator) -> Sound:
@@ -68,22 +72,32 @@ def hits(n: int, seed: int) -> tuple[Float[Tensor, "n samples"], list[str]]:
     return torch.tensor(np.stack(scaled), dtype=torch.float32), names
 
 
-def loudness(sound: Float[Tensor, "batch samples"]) -> Loudness:
-    r"""$1 + \frac{20}{70} \log_{10} \frac{|STFT|}{64}$, held between 0 and 1.
+def bands() -> Float[Tensor, "32 128"]:
+    """Each band's mean over its frequencies, as a matrix."""
+    sizes = torch.tensor([NARROW] * (SIDE // 2) + [WIDE] * (SIDE // 2))
+    which = torch.arange(SIDE).repeat_interleave(sizes)
+    return (which == torch.arange(SIDE)[:, None]).float() / sizes[:, None]
 
-    Of a Hann window of 32 ms every 8 ms; the last of the 129 frequencies is left out.
+
+def loudness(sound: Float[Tensor, "batch samples"]) -> Loudness:
+    r"""$1 + \frac{10}{70} \log_{10} \frac{P}{64^2}$, held between 0 and 1, of the mean power $P$ of a band in a moment.
+
+    Power is $|STFT|^2$ with a Hann window of 32 ms every 8 ms; a moment is two windows, the last of 129 frequencies is left out.
     """
-    size = stft(sound).abs()[:, :BINS, :FRAMES]
-    return (1 + 20 * (size / LOUDEST).clamp_min(1e-6).log10() / DECIBELS).clamp(0, 1)
+    power = stft(sound)[:, :BINS, : 2 * SIDE].abs().square()
+    mean = bands() @ power.unflatten(2, (SIDE, 2)).mean(3)
+    return (1 + 10 * (mean / LOUDEST**2).clamp_min(1e-12).log10() / DECIBELS).clamp(0, 1)[:, None]
 
 
 def heard(loud: Loudness, seed: int = 0) -> Float[Tensor, "batch samples"]:
     """A sound with this loudness: from random phases, 60 times to the sound and back, keeping the phases only.
 
-    Source: Griffin & Lim 1984; with the momentum of Perraudin et al. 2013, *A fast Griffin-Lim algorithm*.
+    All frequencies of a band are as loud as it. Source: Griffin & Lim 1984; with the momentum of Perraudin et al. 2013, *A fast
+    Griffin-Lim algorithm*.
     """
-    size = torch.where(loud > 0, LOUDEST * 10 ** (DECIBELS * (loud - 1) / 20), 0)
-    size = torch.nn.functional.pad(size, (0, 1, 0, 1))
+    even = F.interpolate(loud[:, 0], 2 * SIDE, mode="linear")
+    size = torch.where(even > 0, LOUDEST * 10 ** (DECIBELS * (even - 1) / 20), 0)
+    size = F.pad((bands().T > 0).float() @ size, (0, 1, 0, 1))
     chance = torch.Generator().manual_seed(seed)
     phase = torch.polar(torch.ones_like(size), 2 * torch.pi * torch.rand(size.shape, generator=chance))
     before = torch.zeros_like(phase)

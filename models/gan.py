@@ -18,7 +18,6 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-PENALTY = 10.0  # λ of Gulrajani 2017
 LEAK = 0.2
 
 Made = Float[Tensor, "batch *shape"]
@@ -59,7 +58,7 @@ def first_weights(network: nn.Module, seed: int) -> None:
     """Every layer's weights as He 2015 draws them, its biases 0, from a generator of their own."""
     chance = torch.Generator().manual_seed(seed)
     for layer in network.modules():
-        if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d | nn.ConvTranspose1d | nn.ConvTranspose2d):
+        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu", generator=chance)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
@@ -76,12 +75,22 @@ def small_digits(seed: int = 0) -> GAN:
     return GAN(generator, nn.Sequential(Centred(), nn.Flatten(), layers((64, 64, 64, 1), LEAK)), 16, seed)
 
 
-def digits(seed: int = 0, channels: int = 32) -> GAN:
-    """For MNIST: (batch, 1, 28, 28), values in [0, 1]; two strided convolutions each, as DCGAN's, a quarter as many."""
-    c = channels
+def digits(seed: int = 0) -> GAN:
+    """For MNIST: (batch, 1, 28, 28), values in [0, 1]."""
+    return pictures(28, 64, seed)
+
+
+def drums(seed: int = 0) -> GAN:
+    """For drum hits: (batch, 1, 32 bands, 32 moments), loudness in [0, 1]."""
+    return pictures(32, 32, seed)
+
+
+def pictures(side: int, noise: int, seed: int, channels: int = 32) -> GAN:
+    """Two strided convolutions each, as DCGAN's, narrower: (batch, 1, side, side), values in [0, 1]; `side` in fours."""
+    c, small = channels, side // 4
     generator = nn.Sequential(
-        nn.Linear(64, 2 * c * 49, bias=False),
-        nn.Unflatten(1, (2 * c, 7, 7)),
+        nn.Linear(noise, 2 * c * small**2, bias=False),
+        nn.Unflatten(1, (2 * c, small, small)),
         nn.BatchNorm2d(2 * c),
         nn.ReLU(),
         nn.ConvTranspose2d(2 * c, c, 4, 2, 1, bias=False),
@@ -97,35 +106,9 @@ def digits(seed: int = 0, channels: int = 32) -> GAN:
         nn.Conv2d(c, 2 * c, 4, 2, 1),
         nn.LeakyReLU(LEAK),
         nn.Flatten(),
-        nn.Linear(2 * c * 49, 1),
+        nn.Linear(2 * c * small**2, 1),
     )
-    return GAN(generator, judge, 64, seed)
-
-
-def drums(seed: int = 0, bins: int = 128, frames: int = 64) -> GAN:
-    """For drum hits: (batch, 128 frequencies, 64 moments), loudness in [0, 1]; convolutions over time, frequencies as channels."""
-    c = 128
-    generator = nn.Sequential(
-        nn.Linear(32, c * frames // 4, bias=False),
-        nn.Unflatten(1, (c, frames // 4)),
-        nn.BatchNorm1d(c),
-        nn.ReLU(),
-        nn.ConvTranspose1d(c, c, 4, 2, 1, bias=False),
-        nn.BatchNorm1d(c),
-        nn.ReLU(),
-        nn.ConvTranspose1d(c, bins, 4, 2, 1),
-        nn.Sigmoid(),
-    )
-    judge = nn.Sequential(
-        Centred(),
-        nn.Conv1d(bins, c, 4, 2, 1),
-        nn.LeakyReLU(LEAK),
-        nn.Conv1d(c, c, 4, 2, 1),
-        nn.LeakyReLU(LEAK),
-        nn.Flatten(),
-        nn.Linear(c * frames // 4, 1),
-    )
-    return GAN(generator, judge, 32, seed)
+    return GAN(generator, judge, noise, seed)
 
 
 SIZES: dict[str, Callable[[int], GAN]] = {
@@ -185,15 +168,15 @@ def critic_loss(real: Logits, fake: MadeLogits) -> Scalar:
 
 
 def gradient_penalty(
-    judge: Callable[[Tensor], Tensor], real: Made, fake: Made, share: Float[Tensor, " batch"]
+    judge: Callable[[Tensor], Tensor], real: Made, fake: Made, share: Float[Tensor, " batch"], weight: float = 10.0
 ) -> Scalar:
     r"""$\lambda\,E_{\hat x}[(\|\nabla_{\hat x} D(\hat x)\|_2 - 1)^2]$ with $\hat x = u x + (1 - u) G(z)$: slope 1 between them.
 
     Source: Gulrajani et al. 2017, *Improved Training of Wasserstein GANs*, eq. 3; λ = 10.
 
-    Args: share: $u$ of each pair.
+    Args: share: $u$ of each pair; weight: λ.
     """
     u = share.reshape(-1, *[1] * (real.dim() - 1))
     between = (u * real + (1 - u) * fake).detach().requires_grad_()
     (gradient,) = torch.autograd.grad(judge(between).sum(), between, create_graph=True)
-    return PENALTY * (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+    return weight * (gradient.flatten(1).norm(dim=1) - 1).square().mean()

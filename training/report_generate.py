@@ -54,7 +54,7 @@ ABOUT: dict[str, dict[str, Any]] = {
     },
     "gan-drums": {
         "title": "Drum hits from noise",
-        "paper": "Goodfellow 2014; convolutions over time, loudness of 128 frequencies; phases by Griffin & Lim 1984",
+        "paper": "Goodfellow 2014; loudness of 32 bands × 32 moments as a picture; phases by Griffin & Lim 1984",
         "data": f"{gan.HITS:,} hits made by our own rules (models/drums.py)",
         "licence": "CC0",
         "published": {},
@@ -120,13 +120,13 @@ def nearest(x: Tensor, known: Tensor) -> tuple[Float[Tensor, " n"], Int[Tensor, 
     return torch.cat([each.values for each in found]), torch.cat([each.indices for each in found])
 
 
-def learned_hits() -> tuple[Float[Tensor, "n 128 64"], Int[Tensor, " n"]]:
+def learned_hits() -> tuple[Float[Tensor, "n 1 32 32"], Int[Tensor, " n"]]:
     """The loudness of the hits that were learned from, and their kinds."""
     sounds, names = hits(gan.HITS, 0)
     return loudness(sounds), torch.tensor([KINDS.index(name) for name in names])
 
 
-def drum_figures(_data: Path, _split: str, made: Float[Tensor, "n 128 64"]) -> dict[str, float]:
+def drum_figures(_data: Path, _split: str, made: Float[Tensor, "n 1 32 32"]) -> dict[str, float]:
     """Kinds, entropy, and how far the nearest hit is, beside the same of fresh hits."""
     learned, kinds = learned_hits()
     fresh, truth = hits(FRESH, 1)
@@ -202,8 +202,8 @@ def drum_film(run: Snapshot) -> dict[str, Any]:
     frames = run.state["film.made"].shape[0]
     chosen = torch.linspace(0, frames - 1, min(frames, MOMENTS)).round().long()
     made = run.state["film.made"][chosen][:, : HELD["drums"]]
-    n, count, bins, moments = made.shape
-    keep("drums", made.permute(0, 2, 1, 3).reshape(n * bins, count * moments))
+    n, count, _, bands, moments = made.shape
+    keep("drums", made[:, :, 0].permute(0, 2, 1, 3).reshape(n * bands, count * moments))
     learned, kinds = learned_hits()
     told = [[KINDS[k] for k in kinds[nearest(each.float() / 255, learned)[1]].tolist()] for each in made]
     return {

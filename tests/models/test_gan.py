@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from models import gan
 from models.gan import critic_loss, generator_loss, gradient_penalty, judge_loss, value
 
-SHAPES = {"points": (2,), "small_digits": (1, 8, 8), "digits": (1, 28, 28), "drums": (128, 64)}
+SHAPES = {"points": (2,), "small_digits": (1, 8, 8), "digits": (1, 28, 28), "drums": (1, 32, 32)}
 
 
 @pytest.mark.parametrize("size", list(gan.SIZES))

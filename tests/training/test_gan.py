@@ -18,7 +18,7 @@ from training.gan import TASKS, Options, adam, changed, generator_step, judge_st
 from training.snapshot import Snapshot
 
 SIZES = list(networks.SIZES)
-SHAPES = {"points": (2,), "small_digits": (1, 8, 8), "digits": (1, 28, 28), "drums": (128, 64)}
+SHAPES = {"points": (2,), "small_digits": (1, 8, 8), "digits": (1, 28, 28), "drums": (1, 32, 32)}
 
 
 def chance(seed: int = 1) -> torch.Generator:
