@@ -1,11 +1,13 @@
 """The maps and curves of the page "Attention under attack": numbers in, pixels or Plotly figures out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float, UInt8
+from PIL import ImageColor
 from plotly.subplots import make_subplots
+from scipy.ndimage import binary_erosion
 
 from figures.palette import ALARM, CALM, NOISE, QUIET
 
@@ -20,6 +22,19 @@ def lit(pixels: Pixels, look: Float[np.ndarray, "rows columns"], most: float) ->
     share = (look / most if most > 0 else np.zeros_like(look)).clip(0, 1)
     full = share[np.arange(height) * rows // height][:, np.arange(width) * columns // width]
     return (pixels * (DARK + (1 - DARK) * full[..., None])).round().astype(np.uint8)
+
+
+def outlined(pixels: Pixels, grid: tuple[int, int], cells: Collection[int]) -> Pixels:
+    """The picture with a line around these cells of a grid, row by row from the top left: coloured, on white."""
+    (height, width, _), (rows, columns) = pixels.shape, grid
+    chosen = np.isin(np.arange(rows * columns), list(cells)).reshape(grid)
+    inside = np.zeros((height + 2, width + 2), dtype=bool)
+    inside[1:-1, 1:-1] = chosen[np.arange(height) * rows // height][:, np.arange(width) * columns // width]
+    drawn, wide = pixels.copy(), max(2, min(height, width) // 120)
+    for colour, reach in (((255, 255, 255), 2 * wide), (ImageColor.getrgb(ALARM), wide)):
+        kept = binary_erosion(inside, iterations=reach)
+        drawn[(inside & ~kept)[1:-1, 1:-1]] = colour
+    return drawn
 
 
 def against_epsilon(

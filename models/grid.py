@@ -70,8 +70,13 @@ def _convolution(before: int, after: int, side: int = 3, stride: int = 1) -> lis
     return [conv, nn.BatchNorm2d(after), nn.ReLU()]
 
 
-def squash(x: Float[Tensor, "batch 3 height width"], height: int, width: int) -> Float[Tensor, "batch 3 h w"]:
-    """The whole picture at another size, its sides' ratio not kept; smooth (antialiased), differentiable, within [0, 1]."""
+def squash(
+    x: Float[Tensor, "batch 3 height width"], height: int, width: int, how: str = "bilinear"
+) -> Float[Tensor, "batch 3 h w"]:
+    """The whole picture at another size, its sides' ratio not kept; smooth (antialiased), differentiable, within [0, 1].
+
+    Args: how: "bilinear" or "bicubic".
+    """
     if x.shape[-2:] == (height, width):
         return x
-    return nn.functional.interpolate(x, (height, width), mode="bilinear", antialias=True).clamp(0, 1)
+    return nn.functional.interpolate(x, (height, width), mode=how, antialias=True).clamp(0, 1)

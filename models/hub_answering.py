@@ -65,7 +65,7 @@ class HubAnswerer(ABC):
 
     Attributes:
         size: height and width of what it sees.
-        mean, std: how its pixels are normalised.
+        mean, std: how its pixels are normalised; resample: how a picture is brought to that size.
         longest: tokens of a question.
         grid: rows and columns of its patches.
     """
@@ -76,13 +76,19 @@ class HubAnswerer(ABC):
     size: tuple[int, int]
     mean: Float[Tensor, "3 1 1"]
     std: Float[Tensor, "3 1 1"]
+    resample: str
     longest: int
     grid: tuple[int, int] = (0, 0)
     lock: Any = field(default_factory=Lock, repr=False, kw_only=True)
 
     def shown(self, x: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 h w"]:
         """Pictures in [0, 1] as the network is shown them; differentiable."""
-        return (squash(x, *self.size) - self.mean) / self.std
+        return (squash(x, *self.size, self.resample) - self.mean) / self.std
+
+    @property
+    @abstractmethod
+    def layers(self) -> int:
+        """How often it looks."""
 
     @abstractmethod
     def features(self, x: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch states d"]:
@@ -91,6 +97,24 @@ class HubAnswerer(ABC):
     @abstractmethod
     def see(self, features: Float[Tensor, "1 states d"], words: Int[Tensor, "1 tokens"]) -> Seen:
         """Read a question beside a picture."""
+
+    @abstractmethod
+    def others(self, words: Int[Tensor, "1 tokens"]) -> tuple[str, ...]:
+        """Names of what a question can look at that is no patch."""
+
+    @abstractmethod
+    def teach(
+        self, features: Float[Tensor, "batch states d"], words: Int[Tensor, "1 tokens"], answer: Sequence[int]
+    ) -> tuple[Float[Tensor, "batch steps answers"], Float[Tensor, "batch layers columns"]]:
+        """Logits of an answer's numbers, and where the question looked: the mean of each layer's heads. Differentiable."""
+
+    @abstractmethod
+    def numbers(self, answer: str) -> tuple[int, ...]:
+        """The numbers of an answer, as `teach` counts them. Raises ValueError, in plain words, for what cannot be answered."""
+
+    @abstractmethod
+    def answer_named(self, text: str) -> str:
+        """The answer that a person typed, as it would be given. Raises ValueError, in plain words, for what cannot be answered."""
 
     @abstractmethod
     def decide(self, states: Sequence[Float[Tensor, "1 tokens d"]]) -> tuple[Candidates, ...]:
@@ -166,21 +190,54 @@ class Vilt(HubAnswerer):
         order = (place[..., 0] * columns + place[..., 1]).argsort(1).unsqueeze(-1).expand(-1, -1, made.shape[-1])
         return torch.cat([made[:, 1:].gather(1, order), made[:, :1]], 1)
 
+    @property
+    def layers(self) -> int:
+        return int(self.model.config.num_hidden_layers)
+
     def see(self, features: Float[Tensor, "1 states d"], words: Int[Tensor, "1 tokens"]) -> Seen:
         """The row of [CLS], which decides."""
-        told = self.model.vilt(
-            input_ids=words,
+        told = self._told(features, words)
+        return Seen(self._rows(told, words)[0], self.others(words), told.hidden_states[1:])
+
+    def teach(
+        self, features: Float[Tensor, "batch states d"], words: Int[Tensor, "1 tokens"], answer: Sequence[int]
+    ) -> tuple[Float[Tensor, "batch 1 answers"], Float[Tensor, "batch layers columns"]]:
+        assert len(answer) == 1
+        told = self._told(features, words)
+        return self._logits(told.hidden_states[-1])[:, None], self._rows(told, words).mean(2)
+
+    def _told(self, features: Float[Tensor, "batch states d"], words: Int[Tensor, "1 tokens"]) -> Any:
+        return self.model.vilt(
+            input_ids=words.expand(len(features), -1),
             image_embeds=features,
             pixel_mask=torch.ones(features.shape[:2]),
             output_attentions=True,
             output_hidden_states=True,
         )
-        weights = torch.stack([layer[0, :, 0] for layer in told.attentions])
-        read = words.shape[1]
+
+    def _rows(self, told: Any, words: Int[Tensor, "1 tokens"]) -> Float[Tensor, "batch layers heads columns"]:
+        """Where [CLS] looked: patches, the whole picture, then the question."""
+        weights, read = torch.stack([layer[:, :, 0] for layer in told.attentions], 1), words.shape[1]
+        return torch.cat([weights[..., read:], weights[..., :read]], -1)
+
+    def others(self, words: Int[Tensor, "1 tokens"]) -> tuple[str, ...]:
         with self.lock:
             tokens = self.tokenizer.convert_ids_to_tokens(words[0].tolist())
-        columns = (WHOLE, *(f"“{token}” of the question" for token in tokens))
-        return Seen(torch.cat([weights[..., read:], weights[..., :read]], -1), columns, told.hidden_states[1:])
+        return (WHOLE, *(f"“{token}” of the question" for token in tokens))
+
+    def numbers(self, answer: str) -> tuple[int, ...]:
+        return (self._known[self.answer_named(answer)],)
+
+    def answer_named(self, text: str) -> str:
+        if text.strip() not in self._known:
+            raise ValueError(
+                f"“{hub.shorten(text.strip())}” is none of the {len(self._known)} answers that this model can give."
+            )
+        return text.strip()
+
+    @property
+    def _known(self) -> dict[str, int]:
+        return {str(name): number for number, name in self.model.config.id2label.items()}
 
     def decide(self, states: Sequence[Float[Tensor, "1 tokens d"]]) -> tuple[Candidates, ...]:
         """After an earlier layer: what the last layers make of its states."""
@@ -192,12 +249,14 @@ class Vilt(HubAnswerer):
         )
 
     def p(self, state: Float[Tensor, "1 tokens d"], answer: str) -> float:
-        names = {str(name): number for number, name in self.model.config.id2label.items()}
-        return float(self._probabilities(state)[names[answer]])
+        return float(self._probabilities(state)[self._known[answer]])
 
     def _probabilities(self, state: Float[Tensor, "1 tokens d"]) -> Float[Tensor, " answers"]:
+        return self._logits(state)[0].softmax(-1)
+
+    def _logits(self, state: Float[Tensor, "batch tokens d"]) -> Float[Tensor, "batch answers"]:
         network = self.model.vilt
-        return self.model.classifier(network.pooler(network.layernorm(state)))[0].softmax(-1)
+        return self.model.classifier(network.pooler(network.layernorm(state)))
 
 
 class Blip(HubAnswerer):
@@ -207,9 +266,25 @@ class Blip(HubAnswerer):
         seen = self.model.vision_model(pixel_values=self.shown(x)).last_hidden_state
         return torch.cat([seen[:, 1:], seen[:, :1]], 1)
 
+    @property
+    def layers(self) -> int:
+        return int(self.model.config.text_config.num_hidden_layers)
+
     def see(self, features: Float[Tensor, "1 states d"], words: Int[Tensor, "1 tokens"]) -> Seen:
         """The mean of the tokens' looks: the decoder reads them all."""
-        told = self.model.text_encoder(
+        told = self._told(features, words)
+        return Seen(self._means(told)[0], self.others(words), told.hidden_states[1:])
+
+    def teach(
+        self, features: Float[Tensor, "batch states d"], words: Int[Tensor, "1 tokens"], answer: Sequence[int]
+    ) -> tuple[Float[Tensor, "batch steps answers"], Float[Tensor, "batch layers columns"]]:
+        told = self._told(features, words)
+        given = torch.tensor([[self.model.config.text_config.bos_token_id, *answer[:-1]]]).expand(len(features), -1)
+        return self._decoded(given, told.hidden_states[-1]), self._means(told).mean(2)
+
+    def _told(self, features: Float[Tensor, "batch states d"], words: Int[Tensor, "1 tokens"]) -> Any:
+        words = words.expand(len(features), -1)
+        return self.model.text_encoder(
             input_ids=words,
             attention_mask=torch.ones_like(words),
             encoder_hidden_states=features,
@@ -217,8 +292,30 @@ class Blip(HubAnswerer):
             output_attentions=True,
             output_hidden_states=True,
         )
-        weights = torch.stack([layer[0].mean(-2) for layer in told.cross_attentions])
-        return Seen(weights, (WHOLE,), told.hidden_states[1:])
+
+    def _means(self, told: Any) -> Float[Tensor, "batch layers heads columns"]:
+        return torch.stack([layer.mean(-2) for layer in told.cross_attentions], 1)
+
+    def others(self, words: Int[Tensor, "1 tokens"]) -> tuple[str, ...]:  # noqa: ARG002 - it looks at the picture alone
+        return (WHOLE,)
+
+    def numbers(self, answer: str) -> tuple[int, ...]:
+        with self.lock:
+            numbers = self.tokenizer(answer, add_special_tokens=False, verbose=False)["input_ids"]
+        if not numbers or self.tokenizer.unk_token_id in numbers:
+            raise ValueError(
+                f"The model does not know every part of “{hub.shorten(answer.strip())}”: type another answer."
+            )
+        if len(numbers) >= LONGEST_ANSWER:
+            raise ValueError(
+                f"This answer has {len(numbers)} tokens; at most {LONGEST_ANSWER - 1} can be given. Shorten it."
+            )
+        return (*numbers, self.model.config.text_config.sep_token_id)
+
+    def answer_named(self, text: str) -> str:
+        numbers = self.numbers(text)
+        with self.lock:
+            return str(self.tokenizer.decode(numbers, skip_special_tokens=True)).strip()
 
     def decide(self, states: Sequence[Float[Tensor, "1 tokens d"]]) -> tuple[Candidates, ...]:
         """After an earlier layer: what the decoder writes, reading its states. Of the last layer the best of a beam."""
@@ -263,15 +360,21 @@ class Blip(HubAnswerer):
         self, written: Int[Tensor, "answers words"], states: Float[Tensor, "answers tokens d"]
     ) -> Float[Tensor, " answers"]:
         r"""$\prod_t p(y_t)$ of answers, the end counted."""
+        log_p = self._decoded(written[:, :-1], states).log_softmax(-1).gather(-1, written[:, 1:, None]).squeeze(-1)
+        return log_p.masked_fill(written[:, 1:] == self.model.config.text_config.pad_token_id, 0).sum(1).exp()
+
+    def _decoded(
+        self, given: Int[Tensor, "answers words"], states: Float[Tensor, "answers tokens d"]
+    ) -> Float[Tensor, "answers words vocabulary"]:
+        """The logits of the word after each that is given."""
         told = self.model.text_decoder(
-            input_ids=written[:, :-1],
-            attention_mask=torch.ones_like(written[:, :-1]),
+            input_ids=given,
+            attention_mask=torch.ones_like(given),
             encoder_hidden_states=states,
             encoder_attention_mask=torch.ones(states.shape[:2], dtype=torch.long),
             use_cache=False,
         )
-        log_p = told.logits.log_softmax(-1).gather(-1, written[:, 1:, None]).squeeze(-1)
-        return log_p.masked_fill(written[:, 1:] == self.model.config.text_config.pad_token_id, 0).sum(1).exp()
+        return told.logits
 
 
 def load(name_or_folder: str) -> HubAnswerer:
@@ -282,10 +385,10 @@ def load(name_or_folder: str) -> HubAnswerer:
     folder, name = hub.place(name_or_folder, ANSWERS)
     with hub.loading:
         model, tokenizer = hub.opened(folder, name, ANSWERS)
-        size, mean, std = processing(folder, name)
+        size, mean, std, resample = processing(folder, name)
         limits = hub.positions(getattr(model.config, "text_config", model.config))
         of = Vilt if model.config.model_type == "vilt" else Blip
-        unready = of(name, model, tokenizer, size, mean, std, min([hub.LONGEST, *limits]))
+        unready = of(name, model, tokenizer, size, mean, std, resample, min([hub.LONGEST, *limits]))
         try:
             with torch.no_grad():
                 states = unready.features(torch.zeros(1, 3, *size)).shape[1]

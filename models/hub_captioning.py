@@ -4,14 +4,16 @@ It is asked as `PictureWriter` is: `features` once a picture, then `write_from`.
 read, nothing is unpickled, no code of a repository runs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from PIL.Image import Resampling
 from torch import Tensor
 
 from models import hub
@@ -50,8 +52,8 @@ class HubCaptioner(HubWriter):
         eyes: the whole network, whose encoder sees.
         start: the number of the token that a caption begins with.
         size: height and width of what the encoder sees.
-        mean, std: how its pixels are normalised.
-        grid: rows and columns of its patches.
+        mean, std: how its pixels are normalised; resample: how a picture is brought to that size.
+        grid: rows and columns of its patches; others: what it can look at that is no patch.
     """
 
     eyes: Any
@@ -59,14 +61,20 @@ class HubCaptioner(HubWriter):
     size: tuple[int, int]
     mean: Float[Tensor, "3 1 1"]
     std: Float[Tensor, "3 1 1"]
+    resample: str
     grid: tuple[int, int] = (0, 0)
+    others: tuple[str, ...] = ()
+
+    def shown(self, x: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 h w"]:
+        """Pictures in [0, 1] as the network's own processor hands them to it; differentiable."""
+        return (squash(x, *self.size, self.resample) - self.mean) / self.std
 
     def features(self, x: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch regions d"]:
         """What the encoder makes of pictures in [0, 1], squashed to its size; a gradient gets to the pixels.
 
         Patches row by row, then what is no patch.
         """
-        shown = (squash(x, *self.size) - self.mean) / self.std
+        shown = self.shown(x)
         if hasattr(self.eyes, "vision_model"):
             seen = self.eyes.vision_model(pixel_values=shown).last_hidden_state
         else:
@@ -98,8 +106,20 @@ class HubCaptioner(HubWriter):
             raise ValueError("Of this model only the words can be touched: its looks are computed inside transformers.")
         with self.lock:
             forced = {step: self.number(word) for step, word in touch.words.items()}
+        target = self.found(features, beam, forced)
+        told = self._read(target[:, :-1], features)
+        with self.lock:
+            parts = Told(told.logits[0], told.hidden_states[-1][0], features[0], told.cross_attentions)
+            trace = self._trace((*regions(*self.grid), *self.others), target[0, 1:], parts, forced, beam)
+        return replace(trace, values={**trace.values, "grid": np.array(self.grid)})
+
+    @torch.no_grad()
+    def found(
+        self, features: Float[Tensor, "1 regions d"], beam: int, forced: Mapping[int, int] = {}
+    ) -> Int[Tensor, "1 words"]:
+        """The numbers of the tokens that are written, the start and the end among them. Args: forced: a token by step."""
         start = torch.tensor([[self.start]])
-        target = self.model.generate(
+        return self.model.generate(
             input_ids=start,
             attention_mask=torch.ones_like(start),
             encoder_hidden_states=features,
@@ -107,15 +127,43 @@ class HubCaptioner(HubWriter):
             num_beams=beam,
             do_sample=False,
             max_new_tokens=self.longest,
-            logits_processor=[Forced(forced)],
+            logits_processor=[Forced(dict(forced))],
         )
-        told = self._read(target[:, :-1], features)
-        rows, columns = self.grid
-        others = (WHOLE,) * (features.shape[1] - rows * columns)
+
+    def teach(
+        self, features: Float[Tensor, "batch regions d"], words: Int[Tensor, "batch steps"]
+    ) -> tuple[Float[Tensor, "batch steps words"], Float[Tensor, "batch steps regions"]]:
+        """Logits and looks while it is made to read these tokens; a look is the mean of all heads of all layers. Differentiable."""
+        told = self._read(words, features)
+        layers = torch.stack([layer[1] if layer.dim() == 5 else layer for layer in told.cross_attentions])
+        return told.logits, layers.mean((0, 2))
+
+    def cut(self, text: str) -> list[int]:
+        """The numbers of a text's tokens. Raises ValueError, in plain words, for what cannot be written."""
         with self.lock:
-            parts = Told(told.logits[0], told.hidden_states[-1][0], features[0], told.cross_attentions)
-            trace = self._trace((*regions(rows, columns), *others), target[0, 1:], parts, forced, beam)
-        return replace(trace, values={**trace.values, "grid": np.array(self.grid)})
+            numbers = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+        most = self.model.get_output_embeddings().weight.shape[0]
+        if any(number in self.tokenizer.all_special_ids or number >= most for number in numbers):
+            raise ValueError(f"The model does not know every part of “{hub.shorten(text.strip())}”: type other words.")
+        return list(numbers)
+
+    def tokens(self, numbers: Iterable[int]) -> tuple[str, ...]:
+        """The tokens of these numbers as the tokenizer calls them, up to the end; `numbers` is the way back."""
+        with self.lock:
+            return tuple(
+                self.tokenizer.convert_ids_to_tokens(number)
+                for number in takewhile(lambda number: number not in self.ends, numbers)
+            )
+
+    def numbers(self, tokens: Sequence[str]) -> tuple[int, ...]:
+        """The numbers of tokens as `tokens` gives them."""
+        with self.lock:
+            return tuple(self.tokenizer.convert_tokens_to_ids(list(tokens)))
+
+    def joined(self, tokens: Sequence[str]) -> str:
+        """Tokens as one would write them."""
+        with self.lock:
+            return str(self.tokenizer.convert_tokens_to_string(list(tokens))).strip()
 
     def log_p(self, x: Float[Tensor, "batch 3 height width"], words: Sequence[str]) -> Float[Tensor, " batch"]:
         r"""$\sum_t \log p(y_t \mid y_{<t}, x)$ of one caption (without ⟨end⟩, which is counted), tokens as the trace shows them.
@@ -161,7 +209,7 @@ def _captioner(model: Any, tokenizer: Any, folder: Path, name: str) -> HubCaptio
     rules = _rules(model)
     start, ends = rules.pop("decoder_start_token_id"), rules["eos_token_id"]
     decoder.generation_config = GenerationConfig(**rules, use_cache=True)
-    size, mean, std = processing(folder, name)
+    size, mean, std, resample = processing(folder, name)
     unready = HubCaptioner(
         name=name,
         model=decoder,
@@ -175,6 +223,7 @@ def _captioner(model: Any, tokenizer: Any, folder: Path, name: str) -> HubCaptio
         size=size,
         mean=mean,
         std=std,
+        resample=resample,
     )
     try:
         with torch.no_grad():
@@ -183,7 +232,8 @@ def _captioner(model: Any, tokenizer: Any, folder: Path, name: str) -> HubCaptio
         raise WeightsUnavailableError(f"{name} cannot read pictures of the size that its files name.") from error
     given = {"input_ids": torch.full((1, 3), start), "encoder_hidden_states": features}
     told = hub.tells_scores(decoder, name, given, (3, features.shape[1]))
-    return replace(unready, told=told, grid=patches(features.shape[1], size, name))
+    grid = patches(features.shape[1], size, name)
+    return replace(unready, told=told, grid=grid, others=(WHOLE,) * (features.shape[1] - grid[0] * grid[1]))
 
 
 def _rules(model: Any) -> dict[str, Any]:
@@ -205,8 +255,8 @@ def _rules(model: Any) -> dict[str, Any]:
     return {**rules, "decoder_start_token_id": next((number for number in begins if number is not None), 0)}
 
 
-def processing(folder: Path, name: str) -> tuple[tuple[int, int], Tensor, Tensor]:
-    """Height and width of what the encoder sees, and how its pixels are normalised."""
+def processing(folder: Path, name: str) -> tuple[tuple[int, int], Tensor, Tensor, str]:
+    """Height and width of what the encoder sees, mean and deviation that its pixels are normalised by, how it is resized."""
     from transformers import AutoImageProcessor
 
     try:
@@ -217,6 +267,7 @@ def processing(folder: Path, name: str) -> tuple[tuple[int, int], Tensor, Tensor
             torch.tensor([float(number) for number in (numbers if normal else plain)]).view(3, 1, 1)
             for numbers, plain in ((said.image_mean, (0, 0, 0)), (said.image_std, (1, 1, 1)))
         )
+        resample = "bicubic" if int(said.resample) == Resampling.BICUBIC else "bilinear"
     except Exception as error:  # a foreign file makes it raise anything
         raise WeightsUnavailableError(
             f"{name} does not say how a picture is to be shown to it (preprocessor_config.json)."
@@ -225,7 +276,7 @@ def processing(folder: Path, name: str) -> tuple[tuple[int, int], Tensor, Tensor
         raise WeightsUnavailableError(
             f"{name} wants pictures of {width} × {height} pixels, which this app does not show."
         )
-    return (height, width), mean, std
+    return (height, width), mean, std, resample
 
 
 def patches(states: int, size: tuple[int, int], name: str) -> tuple[int, int]:

@@ -33,6 +33,7 @@ Labels = Int[Tensor, " batch"]
 
 HISTORY = "history."  # of the names in a state
 STEPS, RESTARTS = 20, 2  # of the PGD that measures: never the attack that trains
+GAP = 20.0  # points between the accuracy under FGSM and under PGD that are no chance any more
 REACH = 2.5  # a PGD of n steps of REACH · ε / n can cross the ball, and turn
 
 
@@ -251,6 +252,11 @@ def measure(
     return {name: 100 * float(each.float().mean()) for name, each in right.items()}, worst
 
 
+def overfitted(metrics: Mapping[str, float]) -> bool:
+    """Catastrophic overfitting: right under the one step of FGSM, helpless under the many of PGD."""
+    return metrics["fgsm"] - metrics["pgd"] > GAP
+
+
 # ---------------------------------------------------------------- what is learned
 
 SIDE = 60  # points a side of the plane that is drawn
@@ -261,11 +267,13 @@ TESTED = 500  # of MNIST's test pictures, after each epoch: the first ones
 
 @torch.no_grad()
 def _plane(of: Task, network: nn.Module, x_adv: Pictures) -> dict[str, Tensor]:
-    """p of the second class on a grid of the unit square, and the test points with what PGD made of them."""
+    """p of the second class on a grid of the unit square, the test points, what PGD made of them, and which of these fool."""
     axis = torch.linspace(0, 1, SIDE)
     grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1).view(-1, 1, 1, 2)
     p = network(grid).softmax(1)[:, 1].view(SIDE, SIDE)
-    return {"p": p, "x": of.x_test[:, 0, 0], "y": of.y_test, "x_adv": x_adv[:, 0, 0].clone()}
+    x, y = of.x_test, of.y_test
+    fooled = (network(x).argmax(1) == y) & (network(x_adv).argmax(1) != y)
+    return {"p": p, "x": x[:, 0, 0], "y": y, "x_adv": x_adv[:, 0, 0].clone(), "fooled": fooled}
 
 
 @torch.no_grad()

@@ -23,7 +23,7 @@ from training.caption import BEAM, photos
 NAME = "attention-under-attack"
 PHOTOS = 50
 MOST = 300  # gradient steps
-EPSILONS = (2, 4, 8, 16)  # in 255ths
+EPSILONS = (1, 2, 4, 8)  # in 255ths
 PUBLISHED = {"success": 95.8, "steps": 1000, "data": "COCO", "norm": "L2", "note": "as cited, not checked again"}
 
 
@@ -43,12 +43,15 @@ def report(data: Path, _out: Path, limit: int | None = None) -> dict[str, Any]:
         tried = [attempt(captioner, picture, aim, n) for picture, aim in pairs]
         hits = [pursuit.steps for pursuit, hit, _ in tried if hit]
         moved = [mass for _, hit, mass in tried if hit]
+        far = [float(pursuit.perturbation.l2) for pursuit, hit, _ in tried if hit]
         rows.append(
             {
                 "epsilon_255ths": n,
                 "photos": len(pairs),
                 "success": round(100 * len(hits) / len(pairs), 1),
                 "median_steps": float(torch.tensor(hits).float().median()) if hits else None,
+                "most_steps": max(hits, default=None),
+                "l2": round(sum(far) / len(far), 3) if far else None,
                 "moved": round(sum(moved) / len(moved), 3) if moved else None,
             }
         )
@@ -58,8 +61,8 @@ def report(data: Path, _out: Path, limit: int | None = None) -> dict[str, Any]:
         "about": f"{len(pairs)} photos of Flickr8k's test half; each shall be described word for word as the captioner describes "
         f"the next. Signed gradient steps of ε/{SHARE} on the logits' margin (κ = {KAPPA:g}), at most {MOST}, ended early once "
         f"reached. Success: the picture of the file's size, rounded to 8 bits, written as PNG, read again and decoded with the "
-        f"same beam of {BEAM}, gives exactly that sentence. moved: total variation between the maps of the target's words, forced, "
-        "before and after, a mean over words and successes.",
+        f"same beam of {BEAM}, gives exactly that sentence. Steps, l2 (mean ‖η‖₂, pixels in [0, 1]), moved: of the successes. "
+        "moved is total variation between the maps of the target's words, forced, before and after, a mean over the words.",
         "minutes": round((time.perf_counter() - begun) / 60, 1),
         "rows": rows,
         "published": PUBLISHED,

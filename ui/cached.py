@@ -6,6 +6,7 @@ place but `Sweep`, whose parts are each set once. One semaphore lets one network
 networks at once are slower than one after the other.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from attacks import shared
 from attacks.axis import (
     COARSE,
     FINE,
@@ -36,15 +38,16 @@ from attacks.axis import (
     refine,
 )
 from attacks.balls import BALLS
-from attacks.gradient import Step
-from attacks.perturbation import Perturbation, to_8bit
+from attacks.classification import cross_entropy
+from attacks.gradient import Step, noise
+from attacks.perturbation import STEPS, Perturbation, to_8bit
 from attacks.recipes import Recipe, carry_out, defended
 from attacks.surface import slice_of_loss
 from attacks.words import Candidate, Round, at_random, hotflip, moved, nearest
 from figures import generate as figures_of_gan
 from models import drums, encoder, hub, hub_answering, hub_captioning, victims, zoo
 from models.answering import Answerer, Without
-from models.captioning import COLUMNS, ROWS, PictureWriter
+from models.captioning import PictureWriter
 from models.cases import Looking, Writing
 from models.classification import Dropped, TextClassifier
 from models.classifier import Classifier
@@ -61,7 +64,7 @@ from models.language_model import LanguageModel
 from models.looking_back import LookingBack, Unlooked, unlooked
 from models.picture import Picture, from_pixels, png, read_picture, to_pixels, whole
 from models.reading import CaptchaReader, texts
-from models.subject import Answers, Captions, Letters, Subject
+from models.subject import Answers, Captions, HubAnswers, HubCaptions, Letters, Subject, Words
 from models.trace import Trace
 from models.translation import Translator
 from models.victims import Victim
@@ -71,7 +74,8 @@ from training import annotate
 from training.jobs import Training
 from training.snapshot import Snapshot
 from ui.components.regions import Photo, photo
-from ui.swayed import Sway, Wish
+from ui.swayed import Sway, Wish, maps
+from ui.turns import free
 
 CAPTION_BEAM = 3
 inference = threading.Semaphore(1)
@@ -213,13 +217,15 @@ class Walked:
 class Walk:
     """An attack on one picture as far as it got: its steps, and at the end what came of it, or why nothing did.
 
-    `p` is the probability of each class of the clean picture, `p_found` of the adversarial one, `p_exact` of that before rounding.
+    `truth` is the visitor's word for the true class, None for what the network says of the clean picture. `p` is the probability
+    of each class of the clean picture, `p_found` of the adversarial one, `p_exact` of that before rounding.
     """
 
     network: str
     recipe: Recipe
     x: Tensor
     p: np.ndarray
+    truth: int | None = None
     steps: list[Walked] = field(default_factory=list)
     found: Perturbation | None = None
     p_found: np.ndarray | None = None
@@ -229,12 +235,20 @@ class Walk:
 
     @property
     def y(self) -> int:
-        """What the network says of the clean picture: it is taken for the truth."""
-        return int(self.p.argmax())
+        """The true class."""
+        return int(self.p.argmax()) if self.truth is None else self.truth
+
+    @property
+    def clean_right(self) -> bool:
+        return int(self.p.argmax()) == self.y
 
     @property
     def complete(self) -> bool:
         return self.found is not None or bool(self.refusal)
+
+    @property
+    def done(self) -> int:
+        return len(self.steps)
 
     def counts(self, answer: int) -> bool:
         """Whether this answer is what the attack was after."""
@@ -250,12 +264,8 @@ class Walk:
 
             def watch(step: Step) -> None:
                 self.steps.append(self._walked(model, step))
-                inference.release()
-                try:
+                with free(inference):
                     tell(self.steps[-1])
-                    time.sleep(0.001)
-                finally:
-                    inference.acquire()
 
             with inference:
                 try:
@@ -289,12 +299,12 @@ def probabilities(model: Classifier, x: Tensor) -> np.ndarray:
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
-def walk(network: str, digest: str, recipe: Recipe, _picture: Picture) -> Walk:  # noqa: ARG001 (a key)
+def walk(network: str, digest: str, recipe: Recipe, truth: int | None, _picture: Picture) -> Walk:  # noqa: ARG001 (a key)
     """An attack that has not begun."""
     model = classifier(network)
     x = to_pixels(_picture, model.size)
     with inference:
-        return Walk(network, recipe, x, probabilities(model, x))
+        return Walk(network, recipe, x, probabilities(model, x), truth)
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
@@ -315,28 +325,128 @@ def cam(network: str, digest: str, k: int, _x: Tensor) -> np.ndarray:  # noqa: A
 
 @dataclass
 class Surface:
-    """The loss around a picture, a row at a time."""
+    """The loss of class `y` around a picture, a row at a time."""
 
+    network: str
+    x: Tensor
+    y: int
+    axis: tuple[float, ...]
     rows: list[np.ndarray] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def finish(self, network: str, x: Tensor, y: int, axis: tuple[float, ...]) -> Iterator[float]:
-        """Compute the rows that are missing, telling after each the share that is done."""
+    @property
+    def done(self) -> int:
+        return len(self.rows)
+
+    @property
+    def complete(self) -> bool:
+        return len(self.rows) == len(self.axis)
+
+    def go(self, tell: Callable[[int], None]) -> None:
+        """Compute the rows that are missing, telling after each how many are done."""
         with self._lock:
-            if len(self.rows) == len(axis):
-                return
-            left = axis[len(self.rows) :]
-            rows = slice_of_loss(classifier(network), x, torch.tensor([y]), axis, left)
+            left = self.axis[len(self.rows) :]
+            rows = slice_of_loss(classifier(self.network), self.x, torch.tensor([self.y]), self.axis, left)
             for _ in left:
                 with inference:
                     self.rows.append(next(rows).numpy())
-                yield len(self.rows) / len(axis)
+                tell(len(self.rows))
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
-def surface(network: str, digest: str, axis: tuple[float, ...]) -> Surface:  # noqa: ARG001 (a key)
+def surface(network: str, digest: str, y: int, axis: tuple[float, ...], _x: Tensor) -> Surface:  # noqa: ARG001 (a key)
     """A surface of which nothing is computed yet."""
-    return Surface()
+    return Surface(network, _x, y, axis)
+
+
+@dataclass(frozen=True)
+class Everyone:
+    """One η for many pictures. `digests`: theirs; `made`: of how many of the first η is made; `n`: ε in 255ths."""
+
+    network: str
+    digests: tuple[str, ...]
+    made: int
+    n: int
+    passes: int
+
+
+@dataclass
+class Universal:
+    """One η for many pictures, as far as it got.
+
+    Attributes:
+        x: all the pictures, those that η is made from first; before, p_before: what is said of each, and how surely.
+        J: the mean loss of those that it is made from, before each step; eta: after the last, (1, 3, height, width).
+        after, p_after: what is said of the 8-bit picture of each x + η.
+        noise: what is said with each of `DRAWS` random η of the same size, (draws, pictures).
+    """
+
+    asked: Everyone
+    x: Tensor
+    before: np.ndarray
+    p_before: np.ndarray
+    J: list[float] = field(default_factory=list)
+    eta: Tensor | None = None
+    after: np.ndarray | None = None
+    p_after: np.ndarray | None = None
+    noise: np.ndarray | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def done(self) -> int:
+        return len(self.J)
+
+    @property
+    def complete(self) -> bool:
+        return self.noise is not None
+
+    @property
+    def total(self) -> int:
+        """How many steps there will be."""
+        return self.asked.passes * math.ceil(self.asked.made / shared.BATCH)
+
+    def go(self, tell: Callable[[Step], None]) -> None:
+        """Do it from the beginning, telling after each step. In between the network is free for others."""
+        with self._lock:
+            if self.complete:
+                return
+            self.J, model, made = [], classifier(self.asked.network), self.x[: self.asked.made]
+            epsilon, y = self.asked.n / STEPS, torch.from_numpy(self.before)
+
+            def watch(step: Step) -> None:
+                self.J.append(float(step.J))
+                self.eta = step.x - made[:1]
+                with free(inference):
+                    tell(step)
+
+            with inference:
+                shared.universal(
+                    lambda rows: cross_entropy(model, y[rows]),
+                    made,
+                    epsilon,
+                    epochs=self.asked.passes,
+                    step_size=epsilon / 4,
+                    watch=watch,
+                )
+            assert self.eta is not None
+            self.after, self.p_after = likeliest(model, self.x + self.eta)
+            draws = [noise(made[:1] * 0 + 0.5, epsilon, seed=seed).exact - 0.5 for seed in range(DRAWS)]
+            self.noise = np.stack([likeliest(model, self.x + each)[0] for each in draws])
+
+
+def likeliest(model: Classifier, x: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Of each picture, clipped and rounded to 8 bits: the class that is named, and its probability. Waits for its turn."""
+    with inference, torch.no_grad():
+        p, k = model(to_8bit(x.clamp(0, 1))).softmax(1).max(1)
+    return k.numpy(), p.numpy()
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def universal(asked: Everyone, _pictures: tuple[Picture, ...]) -> Universal:
+    """An η that is not yet made."""
+    model = classifier(asked.network)
+    x = torch.cat([to_pixels(picture, model.size) for picture in _pictures])
+    return Universal(asked, x, *likeliest(model, x))
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
@@ -614,6 +724,12 @@ def reader() -> CaptchaReader:
     return model
 
 
+@st.cache_resource(show_spinner=False)
+def digit_classifier(name: str) -> DigitClassifier:
+    """A classifier of digits, by its card. Raises `zoo.WeightsUnavailableError`, and OSError where there is no card."""
+    return zoo.digit_classifier(name)
+
+
 @st.cache_resource(max_entries=256, show_spinner=False)
 def captcha(text: str, seed: int, dots: int, curves: int) -> Picture:
     """A captcha drawn as one asks for. Raises ValueError, in plain words, for a text that cannot be drawn."""
@@ -870,38 +986,36 @@ def moved_vectors(asked: Attacked, norm: str) -> Moved:
 @st.cache_resource(max_entries=32, show_spinner=False)
 def sway(wish: Wish, _picture: Picture) -> Sway:
     """An attack on a network that looks, not begun. Raises ValueError, in plain words, and `zoo.WeightsUnavailableError`."""
-    subject, said = subject_of(wish.model, wish.question), says(wish.model, wish.digest, wish.question, _picture)
-    with inference:
-        return Sway(wish, subject, whole(_picture), cells_of(wish.model), inference, said)
+    subject = subject_of(wish.model, wish.question, wish.hub)
+    said, before = untouched(wish.model, wish.hub, wish.digest, wish.question, _picture)
+    return Sway(wish, subject, whole(_picture), inference, said, before)
 
 
-def cells_of(model: str) -> tuple[int, int]:
-    """Rows and columns of the maps of the captioner, the reader or an answerer."""
-    match seer(model):
-        case CaptchaReader() as reader:
-            return reader.grid
-        case Answerer() as answerer:
-            return answerer.cells
-    return ROWS, COLUMNS
+def subject_of(model: str, question: str, hub: str = "") -> Subject:
+    """The network of this name, or one of a hub that does the same, as an attack needs to know it.
 
-
-def subject_of(model: str, question: str) -> Subject:
-    """The network of this name as an attack needs to know it. Raises `zoo.WeightsUnavailableError`."""
-    match seer(model):
+    Raises `zoo.WeightsUnavailableError`.
+    """
+    match of_hub(model, hub) if hub else seer(model):
         case PictureWriter() as captioner:
             return Captions(captioner, CAPTION_BEAM)
+        case HubCaptioner() as captioner:
+            return HubCaptions(captioner, CAPTION_BEAM)
         case CaptchaReader() as reader:
             return Letters(reader)
         case Answerer() as answerer:
             return Answers(answerer, question)
+        case HubAnswerer() as answerer:
+            return HubAnswers(answerer, question)
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
-def says(model: str, digest: str, question: str, _picture: Picture) -> tuple[str, ...]:  # noqa: ARG001 (a key)
-    """What is said of a picture. Raises ValueError, in plain words, and `zoo.WeightsUnavailableError`."""
-    subject = subject_of(model, question)
+def untouched(model: str, hub: str, digest: str, question: str, _picture: Picture) -> tuple[Words, np.ndarray]:  # noqa: ARG001
+    """What is said of a picture, and its maps, (looks, regions). Raises what `sway` does."""
+    subject, x = subject_of(model, question, hub), whole(_picture)
     with inference:
-        return subject.says(whole(_picture))[0]
+        said = subject.says(x)[0]
+        return said, maps(subject, x, said)
 
 
 WALK, FRESH, REAL = 10, 20, 4  # pictures from one z to another, pictures of new z, real hits beside the made ones
@@ -945,16 +1059,10 @@ def generator(name: str) -> GAN:
     return zoo.gan(name)
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
-def digit_judge() -> DigitClassifier:
-    """The classifier of MNIST's digits. Raises `zoo.WeightsUnavailableError`."""
-    return zoo.digit_classifier("digits-plain")
-
-
 @st.cache_resource(max_entries=64, show_spinner=False)
 def gan_made(name: str, seed: int) -> Made:
     """Digits of new z. Raises `zoo.WeightsUnavailableError`."""
-    network, classifier = generator(name), digit_judge()
+    network, classifier = generator(name), digit_classifier("digits-plain")
     z = network.draw_noise(FRESH, torch.Generator().manual_seed(seed))
     way = z[0] + torch.linspace(0, 1, WALK)[:, None] * (z[1] - z[0])
     with inference, torch.no_grad():
@@ -988,14 +1096,14 @@ def film_rows(name: str) -> np.ndarray:
 def drum_moment(k: int) -> Drums:
     """The k-th of the drums' recorded moments, to be seen and heard."""
     found = zoo.recorded("generate")["drums"]
-    n, bins, frames = len(found["opinion"][0]), drums.BINS, drums.FRAMES
-    loud = film_rows("drums").reshape(len(found["chosen"]), bins, n, frames)[k].transpose(1, 0, 2) / np.float32(255)
+    n, side = len(found["opinion"][0]), drums.SIDE
+    loud = film_rows("drums").reshape(len(found["chosen"]), side, n, side)[k].transpose(1, 0, 2) / np.float32(255)
     sounds, names = drums.hits(REAL, FRESH)
     real = drums.loudness(sounds)
     with inference:
-        inverted, heard = (drums.heard(each).numpy() for each in (real, torch.from_numpy(loud)))
+        inverted, heard = (drums.heard(each).numpy() for each in (real, torch.from_numpy(loud)[:, None]))
     return Drums(
-        list(zip(names, real.numpy(), strict=True)),
+        list(zip(names, real[:, 0].numpy(), strict=True)),
         list(sounds.numpy()),
         list(inverted),
         list(loud),

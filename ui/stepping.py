@@ -12,7 +12,7 @@ import streamlit as st
 from models.trace import Trace
 from models.writer import Touch
 from models.zoo import WeightsUnavailableError
-from ui import cached, computation, controls, take_home
+from ui import address, cached, computation, controls, take_home
 from ui.cached import Sentence
 from ui.components.alignment import alignment, sentence_of
 from ui.components.touching import Seen, as_plain, last_touch, valid_touch
@@ -177,6 +177,42 @@ def put_in_link(seen: Seen) -> None:
 def touch_text(touch: Touch) -> str:
     """A touch as text: the same for the same touch."""
     return json.dumps(as_plain(touch), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def walked(label: str, names: Sequence[str], first: int, of: str, key: str) -> int:
+    """Which of these is in view: by slider, by button, or by ← → Home End. The link keeps it.
+
+    Args: first: where it begins; of: what they are of. In the link is a step of what was there when the page was opened.
+    """
+    last, me = len(names) - 1, f"{key} {of}"
+    if me not in st.session_state:
+        opened = f"{key}_of" not in st.session_state
+        st.session_state[me] = min(max(step_in_link(first), 0), last) if opened else first
+    st.session_state[f"{key}_of"] = of
+    t = st.session_state[me] = min(st.session_state[me], last)
+    if last:
+        left, right = st.columns([1.2, 1], vertical_alignment="bottom")
+        t = int(left.select_slider(label, range(len(names)), t, names.__getitem__, key=me))
+        with right.container(horizontal=True):
+            for word, shortcut, to in KEYS:
+                at = min(max(to(t, last), 0), last)
+                st.button(
+                    word, key=f"{key}_{shortcut}", shortcut=shortcut, disabled=at == t, on_click=_put, args=(me, at)
+                )
+    address.hold(STEP, str(t + 1))
+    return t
+
+
+KEYS: tuple[tuple[str, str, Callable[[int, int], int]], ...] = (
+    ("First", "Home", lambda _t, _last: 0),
+    ("Back", "Left", lambda t, _last: t - 1),
+    ("On", "Right", lambda t, _last: t + 1),
+    ("Last", "End", lambda _t, last: last),
+)
+
+
+def _put(key: str, value: int) -> None:
+    st.session_state[key] = value
 
 
 def numbers(shown: Shown) -> Numbers:

@@ -1,7 +1,7 @@
 """The page "Attention under attack": what is asked, what came of it, and where was looked before and after."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,20 +10,25 @@ import streamlit as st
 
 from attacks import looks as losses
 from attacks.aims import EXACT, OTHER, SAME, THERE, WORD, towards
-from attacks.gradient import pgd
+from attacks.gradient import Step, nobody, pgd
+from attacks.perturbation import to_8bit
 from attacks.pursuit import pursue
 from figures import sway as figures
-from figures.fooling import amplified, place
+from figures.fooling import amplified
 from models import zoo
+from models.captioning import regions as region_names
 from models.draw import drawable
 from models.moved import earth_movers, total_variation
 from models.picture import Picture, from_pixels, gallery_picture, png
 from models.shapes import drawing, drawings
+from ui import address, cached, controls, regions, running, stepping
 from ui import ask as asking
-from ui import cached, controls, regions, stepping
+from ui import caption as captioning
 from ui.cached import Wish
+from ui.components.painting import TEXT, as_text, painting
 from ui.computation import exact
 from ui.lecture import Download, Numbers, as_it_is
+from ui.running import Sight
 from ui.swayed import Sway
 
 CAPTION, PHOTO, DRAWING, CAPTCHA = "Caption", "Question about a photo", "Question about a drawing", "Captcha"
@@ -40,19 +45,23 @@ WISHES = {
     DRAWING: {EXACT: "no"},
     CAPTCHA: {EXACT: "HELP"},
 }
+OWN = "the app's own"
+HUBS = {CAPTION: (captioning.HUB_FIRST, captioning.HUB_HELP), PHOTO: (asking.HUB_FIRST, asking.HUB_HELP)}
 QUESTIONS = {PHOTO: "What is on the table?", DRAWING: "What color is the shape?"}
 FIRST = {CAPTION: "camera", PHOTO: asking.FIRST}
 LETTERS, NOISY, WIDEST = "H4CK", (7, 12, 0), 8  # the captcha: its letters; seed, dots, curves
 MOST, STEPS = 16, 20
 LONGEST = 200  # steps
-MAPS = 300  # pixels of a picture on the page
 EPSILON_HELP = "The most that a value of a pixel may move, in 255ths."
 STEPS_HELP = (
     "1: the fast gradient method. Every ten steps the picture is rounded and asked; it ends when the aim is reached."
 )
+REGION = "region"  # what is painted, in the link
 LINK = {
     "subject": lambda name: name in SUBJECTS,
     "goal": lambda name: name in (OTHER, EXACT, WORD, THERE, SAME),
+    "model": lambda name: name in (OWN, captioning.HUB),
+    REGION: lambda text: bool(TEXT.fullmatch(text)),
     **{name: regions.LINK[name] for name in (stepping.STEP, "source", "gallery")},
 }
 
@@ -78,18 +87,22 @@ class Shown:
     sway: Sway
     t: int
 
-    def maps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Of the look in view, (rows, columns): before, after while the old words are said, after while its own are."""
+    @property
+    def looks(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """The look in view, (regions,): before, after while the old words are said, after while its own are."""
         sway, t = self.sway, self.t
-        own = sway.own[t].reshape(sway.grid) if t < len(sway.own) else None
-        return sway.before[t].reshape(sway.grid), sway.after[t].reshape(sway.grid), own
+        return sway.before[t], sway.after[t], sway.own[t] if t < len(sway.own) else None
+
+    @property
+    def name(self) -> str:
+        return self.sway.subject.looks(self.sway.said)[self.t]
 
 
 def first_screen() -> None:
     """Compute what a first visitor sees, so that nobody waits for it."""
     picture = gallery_picture(FIRST[CAPTION])
     wish = Wish(SUBJECTS[CAPTION], picture.digest, "", OTHER, "", 2, STEPS)
-    cached.sway(wish, picture).go(lambda *_: None)
+    cached.sway(wish, picture).go(nobody)
 
 
 # ---------------------------------------------------------------- asking
@@ -100,7 +113,7 @@ def ask() -> Asked | None:
     subject = st.segmented_control(
         "Who looks", list(SUBJECTS), default=CAPTION, required=True, key="subject", bind="query-params"
     )
-    picture, question = _picture(subject or CAPTION)
+    picture, question, hub = _picture(subject or CAPTION)
     goals = GOALS[subject or CAPTION]
     first, second, third, fourth = st.columns([1.5, 1.7, 1, 1])
     with first:
@@ -112,20 +125,28 @@ def ask() -> Asked | None:
     if picture is None:
         return None
     model = SUBJECTS[subject or CAPTION]
-    t, region = 0, tuple[int, ...]()
+    wish = Wish(model, picture.digest, question, goal, text, n, steps, hub=hub)
+    with st.spinner("It looks at the picture …"):
+        cached.untouched(model, hub, picture.digest, question, picture)
     if goal == THERE:
-        t, region = _there(model, picture, look_names(model, cached.says(model, picture.digest, question, picture)))
-    wish = Wish(model, picture.digest, question, goal, text, n, steps, t, region)
+        t, region = _there(wish, picture)
+        if not region:
+            st.info(
+                "Paint the cells where it shall look on the picture above; the attack then begins.",
+                icon=":material/brush:",
+            )
+            return None
+        wish = replace(wish, t=t, region=region)
     asked = Asked(subject or CAPTION, wish, picture)
     return asked if run(asked.sway) else None
 
 
-def _picture(subject: str) -> tuple[Picture | None, str]:
-    """The picture, and the question if one is asked."""
-    first, second, third = st.columns([1.2, 1.4, 2])
+def _picture(subject: str) -> tuple[Picture | None, str, str]:
+    """The picture, the question if one is asked, and the network of a hub that is asked, "" for the app's own."""
+    first, second, third, fourth = st.columns([1.2, 1.4, 1.3, 1.7])
     if subject == CAPTCHA:
         letters = controls.text("Letters", LETTERS, "letters", WIDEST, place=first, max_chars=WIDEST)
-        return cached.captcha(drawable(letters), *NOISY), ""
+        return cached.captcha(drawable(letters), *NOISY), "", ""
     with second:
         if subject == DRAWING:
             title = st.selectbox("Drawing", list(drawings()), key="drawing", bind="query-params")
@@ -134,9 +155,20 @@ def _picture(subject: str) -> tuple[Picture | None, str]:
             with first:
                 source = controls.source()
             picture = controls.picture(source, FIRST[subject])
-    if subject == CAPTION:
-        return picture, ""
-    return picture, controls.text("Question", QUESTIONS[subject], f"question_{SUBJECTS[subject]}", 200, place=third)
+    question = ""
+    if subject != CAPTION:
+        key = f"question_{SUBJECTS[subject]}"
+        question = controls.text("Question", QUESTIONS[subject], key, 200, place=fourth)
+    return picture, question, _hub(subject, third) if subject in HUBS else ""
+
+
+def _hub(subject: str, place: Any) -> str:
+    """The network of a hub that is asked for; "" for the app's own."""
+    if place.selectbox("Model", [OWN, captioning.HUB], key="model", bind="query-params") == OWN:
+        return ""
+    name, help = HUBS[subject]
+    label = "Name on the hub, or a folder on the server"
+    return st.text_input(label, name, key=f"hub_{SUBJECTS[subject]}", bind="query-params", help=help)
 
 
 def _text(subject: str, goal: str) -> str:
@@ -145,80 +177,40 @@ def _text(subject: str, goal: str) -> str:
     return controls.text("What", WISHES[subject][goal], f"{SUBJECTS[subject]}_{'word' if goal == WORD else 'all'}", 200)
 
 
-def _there(model: str, picture: Picture, names: list[str]) -> tuple[int, tuple[int, ...]]:
-    """Which look shall go where: a box drawn over the picture, or its four numbers, in cells of the grid."""
-    rows, columns = cached.cells_of(model)
+def _there(wish: Wish, picture: Picture) -> tuple[int, tuple[int, ...]]:
+    """Which look shall go where: the cells that are painted on the picture, which is lit where that look falls now."""
+    subject = cached.subject_of(wish.model, wish.question, wish.hub)
+    said, before = cached.untouched(wish.model, wish.hub, wish.digest, wish.question, picture)
+    names, (rows, columns) = subject.looks(said), subject.grid
     left, right = st.columns([1.3, 1])
-    height, width, _ = picture.pixels.shape
     with right:
         chosen = st.selectbox("The look of", names, index=max(len(names) - 2, 0), key="of", bind="query-params")
-        for name, first in (("row", 1), ("column", 1), ("down", rows // 3), ("across", columns // 3)):
-            st.session_state.setdefault(name, first)
-        _take_box(height / rows, width / columns, rows, columns)
-        one, two = st.columns(2)
-        row = controls.number("From row", 1, rows, 1, "row", place=one)
-        column = controls.number("From column", 1, columns, 1, "column", place=two)
-        down = controls.number("Rows", 1, rows, rows // 3, "down", place=one)
-        across = controls.number("Columns", 1, columns, columns // 3, "across", place=two)
-    down, across = min(down, rows - row + 1), min(across, columns - column + 1)
-    with left:
-        st.caption("Drag a box over the picture: there it shall look.")
-        box = (row - 1, column - 1, down, across)
-        size = (height / rows, width / columns, height / rows, width / columns)
-        inside = tuple(round(cells * pixels) for cells, pixels in zip(box, size, strict=True))
-        st.plotly_chart(
-            place(picture.pixels, inside),  # type: ignore[arg-type]
-            key="box",
-            on_select="rerun",
-            selection_mode="box",
-            alt="The picture on which a box is drawn",
+        t = names.index(chosen) if chosen in names else 0
+        look = before[t][: rows * columns]
+        st.markdown(
+            f"The picture is bright where “{as_it_is(names[t])}” is looked for now. **Paint where it shall look instead.**"
         )
-    region = tuple(
-        r * columns + c for r in range(row - 1, row - 1 + down) for c in range(column - 1, column - 1 + across)
-    )
-    return names.index(chosen) if chosen in names else 0, region
-
-
-def _take_box(tall: float, wide: float, rows: int, columns: int) -> None:
-    """A box that has just been drawn goes into the four numbers."""
-    chosen = getattr(st.session_state.get("box"), "selection", None)
-    boxes = chosen.box if chosen else []
-    if not boxes or boxes[0] == st.session_state.get("box_taken"):
-        return
-    st.session_state["box_taken"] = boxes[0]
-    for low, length, ends, cell, most in (
-        ("column", "across", boxes[0]["x"], wide, columns),
-        ("row", "down", boxes[0]["y"], tall, rows),
-    ):
-        begin = int(min(max(min(ends) // cell, 0), most - 1))
-        end = int(min(max(-(-max(ends) // cell), begin + 1), most))
-        st.session_state[low], st.session_state[length] = begin + 1, end - begin
+        share = st.empty()
+    with left:
+        lit = figures.lit(picture.pixels, look.reshape(rows, columns), float(look.max()))
+        shot = cached.shot(f"{wish.digest} {wish.model} {wish.hub} {wish.question} {t}", lit)
+        begin = st.query_params.get(REGION, "")
+        region = painting(shot, subject.grid, begin, label="The picture to paint on", key=REGION)
+    address.hold(REGION, as_text(region, subject.grid))
+    if region:
+        share.markdown(f"Of this look {look[list(region)].sum():.1%} is on the {len(region)} painted cells now.")
+    return t, region
 
 
 def run(sway: Sway) -> bool:
-    """Do the attack unless it is done, or was stopped. Returns whether it is done."""
-    me = str(sway.wish)
-    if not sway.complete and st.session_state.get("sway_stopped") != me:
-        room = st.empty()
-        with room.container():
-            bar = st.progress(0.0, "The first step …")
-            st.button("Stop", key="sway_stop", icon=":material/stop:", on_click=_stop, args=(me,))
-            picture = st.empty()
+    """`running.run` an attack. Returns whether it is done."""
 
-            def tell(done: int, pixels: np.ndarray, J: float) -> None:
-                bar.progress(done / sway.wish.steps, f"Step {done} of at most {sway.wish.steps}: loss {J:.3f}")
-                picture.image(pixels, width=MAPS, output_format="PNG")
+    def seen(step: Step) -> Sight:
+        words = f"Step {sway.done} of at most {sway.wish.steps}: loss {float(step.J):.3f}"
+        return Sight(sway.done / sway.wish.steps, words, from_pixels(to_8bit(step.x)))
 
-            sway.go(tell)
-        room.empty()
-    if not sway.complete:
-        st.info(f"Stopped after {len(sway.losses)} steps.", icon=":material/stop_circle:")
-        st.button("Do it from the beginning", key="sway_again", on_click=_stop, args=("",))
+    running.run(sway, "sway", str(sway.wish), seen, first="The first step …")
     return sway.complete
-
-
-def _stop(me: str) -> None:
-    st.session_state["sway_stopped"] = me
 
 
 # ---------------------------------------------------------------- showing
@@ -227,78 +219,69 @@ def _stop(me: str) -> None:
 def shown(asked: Asked) -> Shown:
     """Sentence before and after, and the maps of the same word side by side."""
     sway = asked.sway
-    before, after = (
-        cached.subject_of(asked.wish.model, asked.wish.question).text(w) for w in (sway.said, sway.after_said)
-    )
+    before, after = (sway.subject.text(words) for words in (sway.said, sway.after_said))
     left, right = st.columns(2)
     left.markdown(f"**Before** · {as_it_is(before)}")
     right.markdown(f"**After, ±{asked.wish.n}/255** · {as_it_is(after)}")
-    names = look_names(sway.wish.model, sway.said)
     best = int(np.argmax([total_variation(a, b) for a, b in zip(sway.before, sway.after, strict=True)]))
     first = asked.wish.t if asked.wish.goal == THERE else best
-    made = Shown(asked, sway, _in_view(str(asked.wish), names, first))
+    t = stepping.walked("The look of", sway.subject.looks(sway.said), first, str(asked.wish), "look_of")
+    made = Shown(asked, sway, t)
     _maps(made)
     return made
 
 
-def _in_view(wish: str, names: list[str], first: int) -> int:
-    """The look in view: at the beginning that of the link, or `first` of another wish than the one before. The link follows."""
-    before = st.session_state.get("sway_wish", wish)
-    st.session_state["sway_wish"] = wish
-    if before == wish:
-        first = min(max(stepping.step_in_link(first), 0), len(names) - 1)
-    t = int(st.select_slider("The look of", range(len(names)), first, names.__getitem__, key=f"look {wish}"))
-    st.query_params[stepping.STEP] = str(t + 1)
-    return t
-
-
-def look_names(model: str, said: tuple[str, ...]) -> list[str]:
-    """What each look is for: a hop, or a word and the end."""
-    if model.startswith("ask"):
-        return [f"hop {t}" for t in (1, 2)]
-    return [f"{t} {word}" for t, word in enumerate((*said, "⟨end⟩"), 1)]
-
-
 def _maps(made: Shown) -> None:
-    sway, t = made.sway, made.t
-    before, after, own = made.maps()
+    sway, t, subject = made.sway, made.t, made.sway.subject
+    before, after, own = (None if look is None else sway.on_grid(look) for look in made.looks)
+    assert before is not None and after is not None
     clean, attacked = from_pixels(sway.x), from_pixels(sway.adversarial)
     most = max(float(each.max()) for each in (before, after, own) if each is not None)
-    name = look_names(sway.wish.model, sway.said)[t]
+    there = sway.wish.region if sway.wish.goal == THERE and sway.wish.t == t else ()
     columns = st.columns(4)
     pictures = [
-        (figures.lit(clean, before, most), f"{name}: before"),
-        (figures.lit(attacked, after, most), f"{name}: after, the same words"),
+        (figures.outlined(figures.lit(clean, before, most), subject.grid, there), f"{made.name}: before"),
+        (
+            figures.outlined(figures.lit(attacked, after, most), subject.grid, there),
+            f"{made.name}: after, the same words",
+        ),
     ]
     if own is not None:
-        word = sway.after_said[t] if t < len(sway.after_said) else "⟨end⟩"
-        label = name if sway.wish.model.startswith("ask") else f"{t + 1} {word}"
-        pictures.append((figures.lit(attacked, own, most), f"{label}: after, its own words"))
+        pictures.append(
+            (figures.lit(attacked, own, most), f"{subject.looks(sway.after_said)[t]}: after, its own words")
+        )
     eta, factor = amplified(clean, attacked)
     pictures.append((eta, f"η × {factor}, grey is 0"))
     for column, (pixels, words) in zip(columns, pictures, strict=False):
         column.image(pixels, caption=words, width="stretch", output_format="PNG")
+    elsewhere = ""
+    if subject.others:
+        left = [float(look.sum() - sway.on_grid(look).sum()) for look in made.looks[:2] if look is not None]
+        elsewhere = f" On what is no region and not drawn ({as_it_is(', '.join(subject.others))}): {left[0]:.6f} and {left[1]:.6f}."
     st.caption(
         f"Black to full brightness: α from 0 (a quarter of the brightness) to {most:.6f}. Σα = {before.sum():.6f} before, "
-        f"{after.sum():.6f} after. The attack is on this {clean.shape[1]}×{clean.shape[0]} picture; the network squashes it itself."
+        f"{after.sum():.6f} after.{elsewhere} The attack is on this {clean.shape[1]}×{clean.shape[0]} picture; the network "
+        "squashes it itself."
     )
 
 
 def outcome(made: Shown) -> str:
     """Whether it came to what was wished, on the file, and how far the map in view moved."""
-    sway = made.sway
-    before, after, _ = made.maps()
+    sway, (before, after, _) = made.sway, made.looks
     done = "Reached" if sway.reached else "Not reached"
     said = f"**{done}** after {len(sway.losses)} steps: it shall {sway.wish.goal}. Judged on the PNG, read again."
     if sway.wish.goal == THERE:
         region = list(sway.wish.region)
         share = [float(each[sway.wish.t][region].sum()) for each in (sway.before, sway.after)]
-        name = look_names(sway.wish.model, sway.said)[sway.wish.t]
-        said += f" Of the look of “{name}” {share[0]:.1%} fell into the box before, {share[1]:.1%} after."
-    moved, mean = float(total_variation(before.ravel(), after.ravel())), total_variation(sway.before, sway.after).mean()
+        name = as_it_is(sway.subject.looks(sway.said)[sway.wish.t])
+        said += f" Of the look of “{name}” {share[0]:.1%} was on the painted cells before, {share[1]:.1%} after."
+        if not sway.reached:
+            said += " Asked for is more than half of it, and the same words."
+    moved, mean = float(total_variation(before, after)), total_variation(sway.before, sway.after).mean()
+    way = earth_movers(sway.on_grid(before), sway.on_grid(after))
     return (
         f"{said} While the old words are said, the map in view moved by **{moved:.3f}** of its weight (total variation), "
-        f"{earth_movers(before, after):.3f} cells of way (earth mover's); all maps by {mean:.3f} on average."
+        f"{way:.3f} cells of way (earth mover's); all maps by {mean:.3f} on average."
     )
 
 
@@ -322,7 +305,7 @@ def along(made: Shown) -> None:
     table = pd.DataFrame(
         {
             "ε, 255ths": n,
-            "said": [cached.subject_of(sway.wish.model, sway.wish.question).text(point.said) for point in sway.axis],
+            "said": [sway.subject.text(point.said) for point in sway.axis],
             "log p of the old words": [point.log_p for point in sway.axis],
             "total variation": moved,
             "earth mover's, cells": carried,
@@ -374,21 +357,18 @@ def code() -> tuple[Callable[..., Any], ...]:
 
 def numbers(made: Shown) -> Numbers:
     """The look in view, region by region."""
-    before, after, _ = (None if each is None else each.ravel() for each in made.maps())
-    assert before is not None and after is not None
-    rows, columns = made.sway.grid
+    before, after, _ = made.looks
+    subject = made.sway.subject
     table = pd.DataFrame(
         {
-            "row": np.repeat(np.arange(1, rows + 1), columns),
-            "column": np.tile(np.arange(1, columns + 1), rows),
+            "looked at": [*region_names(*subject.grid), *subject.others],
             "α": before,
             "α′": after,
             "½|α − α′|": np.abs(before - after) / 2,
         }
     )
     total = table["½|α − α′|"].sum()
-    name = look_names(made.sway.wish.model, made.sway.said)[made.t]
-    return Numbers(f"The look of “{as_it_is(name)}”, region by region; the last column adds up to {total:.6f}.", table)
+    return Numbers(f"The look of “{as_it_is(made.name)}”; the last column adds up to {total:.6f}.", table)
 
 
 def downloads(made: Shown) -> list[Download]:

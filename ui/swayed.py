@@ -1,7 +1,6 @@
 """An attack on a network that looks, as far as it got: what was said and looked at before it and after it."""
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -16,13 +15,14 @@ from attacks.pursuit import SHARE, pursue
 from models.moved import earth_movers, total_variation
 from models.picture import from_pixels, png, read_picture, whole
 from models.subject import Subject, Told, Words
+from ui.turns import free
 
 AXIS = 12  # sizes of ε between 0 and that of the attack
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What a visitor asks for, as a key. `n`: ε in 255ths; `t`: the look; `region`: the cells it shall go to."""
+    """What a visitor asks for, as a key. `n`: ε in 255ths; `t`: the look, `region`: the cells it shall go to; `hub`: "" is ours."""
 
     model: str
     digest: str
@@ -33,6 +33,7 @@ class Wish:
     steps: int
     t: int = 0
     region: tuple[int, ...] = ()
+    hub: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ class Sway:
     """A wish on one picture.
 
     Attributes:
-        x: the clean picture, (1, 3, height, width); grid: rows and columns of the maps.
+        x: the clean picture, (1, 3, height, width).
         said, before: what is said of it, and its maps, (looks, regions).
-        losses: the loss before each step; steps: how many were done.
+        losses, lengths: the loss and the norm of its gradient before each step.
         file: the adversarial picture as a PNG; after_said: what is said of it after it was read again.
         after: its maps while the old words are said; own: while its own words are.
         axis: from 0 to ε; the attack's η made smaller. Of one step that is the attack itself, of several its shadow.
@@ -62,10 +63,9 @@ class Sway:
     wish: Wish
     subject: Subject
     x: Tensor
-    grid: tuple[int, int]
     lock: threading.Semaphore
     said: Words
-    before: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    before: np.ndarray
     losses: list[float] = field(default_factory=list)
     lengths: list[float] = field(default_factory=list)
     file: bytes = b""
@@ -77,8 +77,8 @@ class Sway:
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self.before = self._maps(self.x, self.said)
-        self.wanted = self.subject.words(self.wish.text) if self.wish.goal in (EXACT, WORD) else self.said
+        read = {EXACT: self.subject.words, WORD: self.subject.keyword}.get(self.wish.goal)
+        self.wanted = read(self.wish.text) if read else self.said
         region = torch.zeros(self.before.shape[1], dtype=torch.bool)
         region[list(self.wish.region)] = True
         numbers = self.subject.numbers
@@ -91,12 +91,16 @@ class Sway:
         return bool(self.file)
 
     @property
+    def done(self) -> int:
+        return len(self.losses)
+
+    @property
     def adversarial(self) -> Tensor:
         """The picture of the file, (1, 3, height, width)."""
         return whole(read_picture(self.file, "adversarial.png"))
 
-    def go(self, tell: Callable[[int, np.ndarray, float], None]) -> None:
-        """Do it from the beginning; after each step `tell` gets its number, the 8-bit picture and the loss; it may raise."""
+    def go(self, tell: Callable[[Step], None]) -> None:
+        """Do it from the beginning, telling after each step, which may raise. Between two steps the network is free for others."""
         with self._turn:
             if self.complete:
                 return
@@ -105,12 +109,8 @@ class Sway:
             def watch(step: Step) -> None:
                 self.losses.append(float(step.J))
                 self.lengths.append(float(step.length))
-                self.lock.release()
-                try:
-                    tell(len(self.losses), from_pixels(to_8bit(step.x)), self.losses[-1])
-                    time.sleep(0.001)
-                finally:
-                    self.lock.acquire()
+                with free(self.lock):
+                    tell(step)
 
             with self.lock:
                 loss = towards(self.aim, lambda x: self._told(x, self.said), lambda x: self._told(x, self.wanted))
@@ -127,34 +127,38 @@ class Sway:
         shares = np.linspace(0, 1, min(AXIS, self.wish.n) + 1)
         x = to_8bit(torch.cat([self.x + float(share) * (x_adv - self.x) for share in shares]))
         told, said = self.subject.told(x, self.said), self.subject.says(x)
-        maps, log_p = told.maps.double().numpy(), self.subject.log_p_of(told, self.said)
+        looks, log_p = told.maps.double().numpy(), self.subject.log_p_of(told, self.said)
         self.axis = tuple(
             Point(
                 float(share) * self.wish.n,
                 said[k],
                 float(log_p[k]),
-                total_variation(maps[0], maps[k]),
-                np.array([earth_movers(*self._on_grid(pair)) for pair in zip(maps[0], maps[k], strict=True)]),
+                total_variation(looks[0], looks[k]),
+                np.array(
+                    [earth_movers(self.on_grid(a), self.on_grid(b)) for a, b in zip(looks[0], looks[k], strict=True)]
+                ),
             )
             for k, share in enumerate(shares)
         )
-        self.after, self.after_said = maps[-1], said[-1]
-        self.own = self._maps(x_adv, self.after_said)
+        self.after, self.after_said = looks[-1], said[-1]
+        self.own = maps(self.subject, x_adv, self.after_said)
         self.reached = reached(self.aim, self.after_said, self.said, self.wanted, torch.tensor(self.after))
 
-    def _on_grid(self, looks: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        before, after = (look.reshape(self.grid) for look in looks)
-        return before, after
+    def on_grid(self, look: np.ndarray) -> np.ndarray:
+        """Of a look what is on the picture's regions, (rows, columns)."""
+        rows, columns = self.subject.grid
+        return look[: rows * columns].reshape(rows, columns)
 
     def _told(self, x: Tensor, words: Words) -> Told:
         return self.subject.told(x, words)
 
     def _reached(self, x: Tensor) -> bool:
-        looks = torch.tensor(self._maps(x, self.said))
+        looks = torch.tensor(maps(self.subject, x, self.said))
         return reached(self.aim, self.subject.says(x)[0], self.said, self.wanted, looks)
 
-    @torch.no_grad()
-    def _maps(self, x: Tensor, words: Words) -> np.ndarray:
-        """The maps over the grid, (looks, regions), each with sum 1."""
-        maps: np.ndarray = self.subject.told(x, words).maps[0].double().numpy()
-        return maps
+
+@torch.no_grad()
+def maps(subject: Subject, x: Tensor, words: Words) -> np.ndarray:
+    """Where is looked while `words` are said of a picture, (looks, regions), each with sum 1."""
+    looks: np.ndarray = subject.told(x, words).maps[0].double().numpy()
+    return looks

@@ -55,6 +55,7 @@ def warm_up() -> None:
         fooling,
         generate,
         glimpses,
+        harden,
         headline,
         heads,
         self_attention,
@@ -65,5 +66,5 @@ def warm_up() -> None:
     from ui import words_under_attack as flipped
 
     attention = (translate, headline, self_attention, story, heads, caption, glimpses, ask)
-    for page in (fool, *attention, fooling, sway, flipped, annotate, generate):
+    for page in (fool, *attention, fooling, sway, flipped, annotate, harden, generate):
         page.first_screen()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from PIL import Image
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
@@ -17,6 +18,7 @@ from models import hub_captioning
 from models.captioning import regions
 from models.grid import squash
 from models.hub_captioning import WHOLE, HubCaptioner
+from models.picture import gallery_picture
 from models.trace import Trace
 from models.writer import Touch
 from models.zoo import WeightsUnavailableError
@@ -162,9 +164,23 @@ def original(family: str, folders: dict[str, Path]) -> Any:
     return kind.from_pretrained(folders[family], attn_implementation="eager").eval()
 
 
-def shown(x: Tensor) -> Tensor:
+def shown(x: Tensor, family: str) -> Tensor:
     mean, std = (torch.tensor(numbers).view(3, 1, 1) for numbers in ((0.5, 0.4, 0.3), (0.2, 0.3, 0.4)))
-    return (squash(x, SIZE, SIZE) - mean) / std
+    return (squash(x, SIZE, SIZE, "bilinear" if family == "vit-gpt2" else "bicubic") - mean) / std
+
+
+def test_a_picture_is_shown_as_the_networks_own_processor_shows_it(family: str, folders: dict[str, Path]) -> None:
+    """To 1/255 of a pixel (trap 19), of pictures that get smaller and of ones that get larger."""
+    captioner, pixels = hub_captioning.load(str(folders[family])), photograph()
+    processor = transformers.AutoImageProcessor.from_pretrained(folders[family])
+    for crop in (pixels, pixels[:20, :25]):
+        theirs = processor(images=Image.fromarray(crop), return_tensors="pt")["pixel_values"]
+        x = torch.from_numpy(crop.copy()).permute(2, 0, 1)[None] / 255
+        assert ((captioner.shown(x) - theirs) * captioner.std).abs().max() <= 1.01 / 255
+
+
+def photograph() -> np.ndarray:
+    return gallery_picture("coffee").pixels[:200, :150]
 
 
 @pytest.mark.parametrize("beam", [1, 3])
@@ -174,7 +190,7 @@ def test_the_caption_is_the_one_that_transformers_finds(
     network = original(family, folders)
     for seed in range(3):
         x = picture(seed)
-        found = network.generate(pixel_values=shown(x), num_beams=beam, do_sample=False, max_new_tokens=LONGEST)
+        found = network.generate(pixel_values=shown(x, family), num_beams=beam, do_sample=False, max_new_tokens=LONGEST)
         assert captioner.write(x, beam=beam).values["word"].tolist() == found[0, 1:].tolist()
 
 
@@ -188,10 +204,10 @@ def test_a_trace_is_that_of_the_network_itself(family: str, captioner: HubCaptio
     words = torch.tensor([[captioner.start, *trace.values["word"][:-1].tolist()]])
     with torch.no_grad():
         if family == "vit-gpt2":
-            out = network(pixel_values=shown(x), decoder_input_ids=words, output_attentions=True)
+            out = network(pixel_values=shown(x, family), decoder_input_ids=words, output_attentions=True)
             logits, seen = out.logits, network.enc_to_dec_proj(out.encoder_last_hidden_state)
         else:
-            seen = network.vision_model(pixel_values=shown(x)).last_hidden_state
+            seen = network.vision_model(pixel_values=shown(x, family)).last_hidden_state
             out = network.text_decoder(input_ids=words, encoder_hidden_states=seen, output_attentions=True)
             logits = out.logits
     theirs = torch.cat([layer[0] for layer in out.cross_attentions])

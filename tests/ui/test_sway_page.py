@@ -7,11 +7,14 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from attacks.aims import EXACT, OTHER, THERE
+from attacks.aims import EXACT, OTHER, SAME, THERE
+from attacks.gradient import nobody
 from models.picture import gallery_picture, read_picture, whole
+from tests.models import test_hub_answering, test_hub_captioning
 from tests.visiting import said, visit_page
 from ui import cached, sway
 from ui.cached import Wish
+from ui.caption import HUB
 
 
 def visit(**query: str) -> AppTest:
@@ -25,7 +28,7 @@ def wish(goal: str = OTHER, text: str = "", n: int = 2, steps: int = 10, **more:
 
 def done(asked: Wish) -> sway.Sway:
     found = cached.sway(asked, gallery_picture("camera"))
-    found.go(lambda *_: None)
+    found.go(nobody)
     return found
 
 
@@ -62,7 +65,7 @@ def test_a_sentence_of_ones_choice_word_for_word() -> None:
     assert found.reached and " ".join(found.after_said) == target
 
 
-def test_the_look_goes_into_the_box_and_the_sentence_stays() -> None:
+def test_the_look_goes_onto_what_is_painted_and_the_sentence_stays() -> None:
     found = done(wish(THERE, n=8, steps=60, t=8, region=(0, 1, 7, 8)))
     share = [float(each[8][[0, 1, 7, 8]].sum()) for each in (found.before, found.after)]
     assert share[1] > share[0] + 0.15
@@ -81,8 +84,25 @@ def test_a_stopped_attack_leaves_nothing_half_done() -> None:
     with pytest.raises(StopError):
         found.go(stop)
     assert not found.complete
-    found.go(lambda *_: None)
+    found.go(nobody)
     assert found.complete and len(found.losses) == 10
+
+
+def test_what_is_painted_comes_with_the_link_in_any_shape_and_says_what_was_on_it() -> None:
+    app = visit(goal=THERE, region="7x7.400083", of="9 a", steps="2")
+    cells = (0, 1, 7, 22)
+    found = done(wish(THERE, steps=2, t=8, region=cells))
+    share = [float(each[8][list(cells)].sum()) for each in (found.before, found.after)]
+    assert f"was on the painted cells before, {share[1]:.1%} after" in said(app)
+    assert f"Of this look {share[0]:.1%} is on the 4 painted cells now" in said(app)
+
+
+@pytest.mark.parametrize("region", ["", "7x7.0", "8x8.1", "nonsense"])
+def test_without_paint_it_is_said_what_to_do_and_nothing_is_attacked(region: str) -> None:
+    app = visit(goal=THERE, region=region)
+    assert not app.exception and "Paint the cells where it shall look" in said(app)
+    assert "eached" not in said(app)
+    assert len(app.toast) == (region in ("nonsense", ""))
 
 
 @pytest.mark.parametrize("subject", [sway.PHOTO, sway.DRAWING, sway.CAPTCHA])
@@ -98,6 +118,32 @@ def test_a_closer_look_speaks(look: str) -> None:
     words = {"Against ε": "Dotted: there", "Step by step": "loss before it", "Measured": "Chen 2018 report 95.8 %"}
     app = visit(look=look)
     assert words[look] in said(app) + str([list(frame.value.columns) for frame in app.dataframe])
+
+
+@pytest.fixture(scope="module")
+def hubs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A tiny random captioner and answerer, as folders."""
+    folder = tmp_path_factory.mktemp("hub")
+    return {
+        sway.CAPTION: str(test_hub_captioning.make("vit-gpt2", folder / "caption")),
+        sway.PHOTO: str(test_hub_answering.make("vilt", folder / "ask")),
+    }
+
+
+@pytest.mark.parametrize("subject", [sway.CAPTION, sway.PHOTO])
+@pytest.mark.parametrize("goal", [OTHER, THERE, SAME])
+def test_a_network_of_a_folder_is_attacked_as_ours_are(subject: str, goal: str, hubs: dict[str, str]) -> None:
+    query = {"model": HUB, f"hub_{sway.SUBJECTS[subject]}": hubs[subject], "goal": goal, "region": "4x4.33"}
+    app = visit(subject=subject, steps="2", eps="4", **query)
+    assert not app.exception and not app.warning
+    words = said(app)
+    assert "While the old words are said, the map in view moved by" in words
+    assert "On what is no region and not drawn" in words
+
+
+def test_a_hub_that_does_not_answer_is_a_sentence() -> None:
+    app = visit(model=HUB, hub_caption="/nowhere/at all")
+    assert not app.exception and "neither a name of a model nor a folder" in said(app)
 
 
 def test_what_cannot_be_said_is_a_sentence_and_the_page_goes_on() -> None:

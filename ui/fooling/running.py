@@ -3,58 +3,26 @@
 import numpy as np
 import streamlit as st
 
+from ui import running
 from ui.cached import Walk, Walked
+from ui.running import Sight
 
-WIDEST = 320  # pixels of a picture on the page
 
+def run(walk: Walk, key: str, *, fragment: bool = False) -> bool:
+    """`running.run` an attack, or in a `fragment` `look_on`. Returns whether something came of it; says why if nothing did."""
+    title = walk.recipe.attack.title
 
-def run(walk: Walk, key: str, *, stoppable: bool = False) -> bool:
-    """Do the attack unless it is done, or was stopped. Returns whether there is a step to be shown; says why if there is none.
+    def seen(step: Walked) -> Sight:
+        words = f"{title}: step {walk.done}, p(y) = {step.p[walk.y]:.3f}"
+        return Sight(walk.done / walk.recipe.expected_steps, words, step.pixels)
 
-    Args: stoppable: not in a fragment, where a button waits for the fragment's end.
-    """
-    me = f"{walk.network} {walk.recipe} {walk.x.sum()}"
-    if not walk.complete and st.session_state.get(f"{key}_stopped") != me:
-        _live(walk, key, me, stoppable)
+    watched = running.look_on if fragment else running.run
+    watched(
+        walk, key, f"{walk.network} {walk.recipe} {walk.x.sum()} {walk.y}", seen, first=f"{title}: the first step …"
+    )
     if walk.refusal:
         st.warning(walk.refusal, icon=":material/block:")
-        return False
-    if not walk.complete:
-        st.info(f"Stopped after {len(walk.steps)} steps.", icon=":material/stop_circle:")
-        st.button("Do it from the beginning", key=f"{key}_again", on_click=_forget, args=(key,))
-    return bool(walk.steps)
-
-
-def _live(walk: Walk, key: str, me: str, stoppable: bool) -> None:
-    place = st.empty()
-    with place.container():
-        bar = st.progress(0.0, f"{walk.recipe.method}: the first step …")
-        if stoppable:
-            st.button("Stop", key=f"{key}_stop", icon=":material/stop:", on_click=_stop, args=(key, me))
-        picture = st.empty()
-        total = expected_steps(walk)
-
-        def tell(step: Walked) -> None:
-            done = step.t + 1
-            bar.progress(min(done / total, 1.0), f"{walk.recipe.method}: step {done}, p(y) = {step.p[walk.y]:.3f}")
-            picture.image(step.pixels, width=WIDEST, output_format="PNG")
-
-        walk.go(tell)
-    place.empty()
-
-
-def expected_steps(walk: Walk) -> int:
-    """About how many steps there will be, for the bar: three searches, or six halvings, of an attack that repeats its walk."""
-    repeats = {"Carlini–Wagner": 3, "Smallest ε": 6}.get(walk.recipe.method, 1)
-    return 1 if walk.recipe.method == "FGSM" else repeats * walk.recipe.steps
-
-
-def _stop(key: str, me: str) -> None:
-    st.session_state[f"{key}_stopped"] = me
-
-
-def _forget(key: str) -> None:
-    st.session_state.pop(f"{key}_stopped", None)
+    return not walk.refusal and (walk.complete or bool(walk.steps))
 
 
 def shown(pixels: np.ndarray, words: str) -> None:

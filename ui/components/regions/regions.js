@@ -301,11 +301,7 @@ function finish(self, stroke) {
 
 function pointing(self, canvas) {
   let stroke = null, from = 0;
-  const under = (event) => {
-    const box = canvas.getBoundingClientRect(), [rows, columns] = self.head.grid;
-    const at = (part, whole, n) => Math.min(n - 1, Math.max(0, Math.floor((part / whole) * n)));
-    return at(event.clientY - box.top, box.height, rows) * columns + at(event.clientX - box.left, box.width, columns);
-  };
+  const under = (event) => cellUnder(event, canvas, self.head.grid);
   const works = () => canvas.className === "map" && self.tool !== "point" && touchable(self);
   canvas.onpointerdown = (event) => {
     if (event.button || !works()) return;
@@ -326,8 +322,7 @@ function pointing(self, canvas) {
 
 // The picture has the focus: arrows choose a cell, Space uses the tool there (with "move", Shift and arrows move the map).
 function keys(self, event) {
-  const [rows, columns] = self.head.grid, s = self.cursor;
-  const by = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+  const s = self.cursor, by = ARROWS[event.key];
   const uses = event.key === " " || event.key === "Enter";
   if ((!by && !uses) || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault(); event.stopPropagation();
@@ -336,8 +331,7 @@ function keys(self, event) {
     const made = moved(self, self.keyed.down, self.keyed.across);
     if (made.weights) self.draft = { t: self.step, ...made };
   } else if (by) {
-    const r = Math.min(rows - 1, Math.max(0, Math.floor(s / columns) + by[0])), c = Math.min(columns - 1, Math.max(0, (s % columns) + by[1]));
-    self.cursor = r * columns + c;
+    self.cursor = cellByKey(event.key, s, self.head.grid);
   } else if (touchable(self) && self.tool !== "point" && self.tool !== "move") {
     self.stroke = (self.stroke ?? new Set()).add(s);
     work(self, self.stroke, s, s);
