@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import plotly.graph_objects as go
@@ -174,24 +175,34 @@ def film(
 
 
 def spectrograms(
-    sounds: Sequence[tuple[str, Float[np.ndarray, "bins frames"]]], rate: int, hop: int, window: int, columns: int = 4
+    sounds: Sequence[tuple[str, Float[np.ndarray, "bands moments"]]],
+    edges: Float[np.ndarray, " bands+1"],
+    seconds: float,
+    columns: int = 4,
 ) -> go.Figure:
-    """Loudness over time and frequency, from 0 to 1, a panel a sound."""
+    """Loudness from 0 to 1 over time and frequency, a panel a sound.
+
+    Args: edges: of the bands, in kHz; bands are drawn alike high. seconds: of a moment.
+    """
     rows = -(-len(sounds) // columns)
     figure = make_subplots(
-        rows, columns, subplot_titles=[name for name, _ in sounds], horizontal_spacing=0.03, vertical_spacing=0.16,
+        rows, columns, subplot_titles=[name for name, _ in sounds], horizontal_spacing=0.03, vertical_spacing=0.12,
         shared_xaxes=True, shared_yaxes=True,
     )  # fmt: skip
+    spans = [f"{low:.2f}–{high:.2f} kHz" for low, high in pairwise(edges)]
     for i, (_, loud) in enumerate(sounds):
-        bins, frames = loud.shape
+        bands, moments = loud.shape
         figure.add_heatmap(
-            x=np.arange(frames) * hop / rate, y=np.arange(bins) * rate / window / 1000, z=loud, zmin=0, zmax=1,
-            colorscale="Viridis", showscale=i == 0, colorbar={"title": "loudness"},
-            hovertemplate="%{x:.3f} s, %{y:.2f} kHz: %{z:.2f}<extra></extra>", row=i // columns + 1, col=i % columns + 1,
+            x=np.arange(moments) * seconds, y=np.arange(bands) + 0.5, z=loud, zmin=0, zmax=1,
+            customdata=np.repeat(np.array(spans)[:, None], moments, 1), colorscale="Viridis", showscale=i == 0,
+            colorbar={"title": "loudness"}, hovertemplate="%{x:.3f} s, %{customdata}: %{z:.2f}<extra></extra>",
+            row=i // columns + 1, col=i % columns + 1,
         )  # fmt: skip
+    ticks = np.linspace(0, len(edges) - 1, 5).astype(int)
+    figure.update_yaxes(tickvals=ticks, ticktext=[f"{edges[k]:.2g}" for k in ticks])
     figure.update_yaxes(title="kHz", col=1)
     figure.update_xaxes(title="s", row=rows)
-    return figure.update_layout(height=90 + 190 * rows, margin={"l": 10, "r": 10, "t": 40, "b": 10})
+    return figure.update_layout(height=90 + 170 * rows, margin={"l": 10, "r": 10, "t": 40, "b": 10})
 
 
 def cures(

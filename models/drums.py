@@ -79,6 +79,11 @@ def bands() -> Float[Tensor, "32 128"]:
     return (which == torch.arange(SIDE)[:, None]).float() / sizes[:, None]
 
 
+def edges() -> Sound:
+    """Where the bands end, in kHz: 33 numbers."""
+    return np.cumsum([0, *[NARROW] * (SIDE // 2), *[WIDE] * (SIDE // 2)]) * RATE / WINDOW / 1000
+
+
 def loudness(sound: Float[Tensor, "batch samples"]) -> Loudness:
     r"""$1 + \frac{10}{70} \log_{10} \frac{P}{64^2}$, held between 0 and 1, of the mean power $P$ of a band in a moment.
 

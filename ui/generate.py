@@ -412,7 +412,7 @@ def draw_mnist(choice: Choice) -> Shown | None:
         recorded=found,
         notes=lambda: mnist_notes(choice, found, made),
         table=made_numbers(made.logits, made.classes, made.confidence),
-        caption=f"What the shipped judge says of the {len(made.logits)} pictures of new z (seed {choice.seed}), and the classifier.",
+        caption=f"What the shipped judge and the classifier say of {len(made.logits)} pictures of new z (seed {choice.seed}).",
         files=(
             Download("Made PNG", lambda: _png(made), f"gan_mnist_{choice.seed}.png", "image/png"),
             Download("Recorded run JSON", lambda: _json(found), "gan_mnist_recorded.json", "application/json"),
@@ -449,7 +449,7 @@ def recorded_words(found: Mapping[str, Any], metrics: Mapping[str, float]) -> st
         + (
             "No made picture is nearer to a training picture than real ones are to each other."
             if made[0.0] >= test[0.0]
-            else "The nearest made picture is nearer than the nearest test picture: look at it before saying that nothing was copied."
+            else "The nearest made picture is nearer than the nearest test picture: one may have been copied."
         )
     )
 
@@ -550,7 +550,7 @@ def draw_sound(choice: Choice) -> Shown | None:
     st.plotly_chart(
         figures.spectrograms(
             [(f"real: {name}", loud) for name, loud in shown.real] + [(f"made {i + 1}", loud) for i, loud in enumerate(shown.made)],
-            drums.RATE, drums.HOP, drums.WINDOW,
+            drums.edges(), drums.LENGTH / drums.RATE / drums.SIDE,
         ),
         key="spectrograms",
         alt="Loudness over time and frequency of four real hits and eight made ones",
@@ -558,7 +558,7 @@ def draw_sound(choice: Choice) -> Shown | None:
     return Shown(
         choice,
         recorded=found,
-        notes=lambda: sound_notes(choice, found, at, shown),
+        notes=lambda: sound_notes(choice, at, shown),
         table=pd.DataFrame(
             {
                 "sound": np.arange(1, len(shown.opinion) + 1),
@@ -566,7 +566,7 @@ def draw_sound(choice: Choice) -> Shown | None:
                 "nearest learned hit is a": shown.kinds,
             }
         ),
-        caption=f"What the judge said at round {at} of the sounds it was shown, and of which kind the nearest of the hits learned from is.",
+        caption=f"What the judge said at round {at} of each sound, and of which kind the nearest learned hit is.",
         files=(
             Download("Made WAV", lambda: wav(np.concatenate(shown.heard)), f"gan_drums_{at}.wav", "audio/wav"),
             Download("Recorded run JSON", lambda: _json(found), "gan_drums_recorded.json", "application/json"),
@@ -574,15 +574,12 @@ def draw_sound(choice: Choice) -> Shown | None:
     )
 
 
-def sound_notes(choice: Choice, found: Mapping[str, Any], at: int, shown: cached.Drums) -> None:
+def sound_notes(choice: Choice, at: int, shown: cached.Drums) -> None:
     card = read_card("gan-drums")
     metrics = card.metrics
     st.markdown(
-        f"Hits of {drums.LENGTH / drums.RATE:.2f} s at {drums.RATE // 1000} kHz. The network makes loudness only "
-        f"({drums.BINS} frequencies × "
-        f"{drums.FRAMES} moments); phases are found by Griffin and Lim’s iteration, for the real ones below, too. By the "
-        "nearest hit learned "
-        f"from, {metrics['kinds']:.0f} of 3 kinds are made, entropy {metrics['entropy']:.2f} of 1.58 bits; the nearest hit is "
+        f"Hits of {drums.LENGTH / drums.RATE:.2f} s at {drums.RATE // 1000} kHz. The network makes loudness only ({drums.SIDE} "
+        f"bands × {drums.SIDE} moments); phases are found by Griffin and Lim’s iteration. By the nearest hit learned from, {metrics['kinds']:.0f} of 3 kinds are made, entropy {metrics['entropy']:.2f} of 1.58 bits; the nearest hit is "
         f"{metrics['nearest']:.1f} away in the median, from fresh real hits {metrics['nearest_test']:.1f}."
     )
     real, made = st.columns(2)
