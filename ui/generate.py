@@ -579,7 +579,8 @@ def sound_notes(choice: Choice, at: int, shown: cached.Drums) -> None:
     metrics = card.metrics
     st.markdown(
         f"Hits of {drums.LENGTH / drums.RATE:.2f} s at {drums.RATE // 1000} kHz. The network makes loudness only ({drums.SIDE} "
-        f"bands × {drums.SIDE} moments); phases are found by Griffin and Lim’s iteration. By the nearest hit learned from, {metrics['kinds']:.0f} of 3 kinds are made, entropy {metrics['entropy']:.2f} of 1.58 bits; the nearest hit is "
+        f"bands × {drums.SIDE} moments); phases are found by Griffin and Lim’s iteration. By the nearest hit learned "
+        f"from, {metrics['kinds']:.0f} of 3 kinds are made, entropy {metrics['entropy']:.2f} of 1.58 bits; the nearest hit is "
         f"{metrics['nearest']:.1f} away in the median, from fresh real hits {metrics['nearest_test']:.1f}."
     )
     real, made = st.columns(2)
