@@ -37,6 +37,7 @@ from training import (
     report_annotate,
     report_ask,
     report_caption,
+    report_domain,
     report_memory,
     report_sway,
     report_words,
@@ -92,6 +93,7 @@ REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     report_annotate.NAME: report_annotate.report,
     "words": report_words.report,
     report_sway.NAME: report_sway.report,
+    report_domain.NAME: report_domain.report,
 }
 
 
