@@ -17,6 +17,7 @@ from attacks.perturbation import Perturbation, to_8bit
 
 Model = Callable[[Pictures], Float[Tensor, "batch classes"]]
 Labels = Int[Tensor, " batch"]
+SURE = 1e-5  # −log p(y) below which float32 leaves too little of 1 − p(y)
 
 ATTACKS: dict[str, Callable[..., Perturbation]] = {"fgsm": fgsm, "pgd": pgd, "apgd": apgd}
 
@@ -36,14 +37,20 @@ def cross_entropy(model: Model, y: Labels | None) -> Loss:
 
 
 def negative_log_likelihood(z: Float[Tensor, "batch classes"], y: Labels) -> Float[Tensor, " batch"]:
-    r"""$J = -\log p(y)$ of each row of logits $z$, as $J = \log(1 + e^m)$ with $m = \log\sum_{k \ne y} e^{z_k} - z_y$.
+    r"""$J = -\log p(y)$ of each row of logits $z$; where the network is `SURE`, as $J = \log(1 + e^m)$ in double precision.
 
-    $m$ is the lead of the rivals over $y$. Written as a softmax, the gradient $p(y) - 1$ is rounded to zero where a network
-    is sure of itself, and an attack goes astray or fails in silence; written like this, it is $\sigma(m)\,\nabla m$.
+    $m = \log\sum_{k \ne y} e^{z_k} - z_y$ is the lead of the rivals over $y$. The softmax's gradient $p(y) - 1$ is rounded to zero
+    where a network is sure of itself, and an attack goes astray or fails in silence; the other's is $\sigma(m)\,\nabla m$.
     """
-    z, y = z.double(), y[:, None]
-    rivals = z.scatter(1, y, float("-inf")).logsumexp(1)
-    return F.softplus(rivals - z.gather(1, y)[:, 0]).float()
+    J = F.cross_entropy(z, y, reduction="none")
+    sure = J.detach() < SURE
+    return torch.where(sure, _from_the_lead(z, y), J) if sure.any() else J
+
+
+def _from_the_lead(z: Float[Tensor, "batch classes"], y: Labels) -> Float[Tensor, " batch"]:
+    wide, y = z.double(), y[:, None]
+    rivals = wide.scatter(1, y, float("-inf")).logsumexp(1)
+    return F.softplus(rivals - wide.gather(1, y)[:, 0]).to(z.dtype)
 
 
 def margins(model: Model, y: Labels, rivals: int = 10) -> Margins:
