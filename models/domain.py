@@ -143,6 +143,44 @@ def rules(
     return after
 
 
+class Pull(NamedTuple):
+    r"""How strongly the losses pull at a part: $\|\partial L_y\|$, $\|\partial L_d\|$, and the length of its step, over $\mu$."""
+
+    y: float
+    d: float
+    step: float
+
+
+def pulls(
+    network: DomainAdversarial,
+    x: Float[Tensor, "batch *inputs"],
+    y: Int[Tensor, " labelled"],
+    d: Int[Tensor, " batch"],
+    strength: float,
+) -> dict[str, Pull]:
+    r"""For each part the lengths of both gradients and of the step that `rules` makes of them, by name: features, label, judge."""
+    main, adverse, both = (
+        _steps(network, x, y, d, weights) for weights in ((1.0, 0.0, 0.0), (0.0, 1.0, 1.0), (1.0, -strength, 1.0))
+    )
+    return {part: Pull(main[part], adverse[part], both[part]) for part in main}
+
+
+def _steps(
+    network: DomainAdversarial, x: Tensor, y: Tensor, d: Tensor, weights: tuple[float, float, float]
+) -> dict[str, float]:
+    """The length of the gradient of each part. Args: weights: of L_y, of L_d for the features, of L_d for the judge."""
+    w_y, w_features, w_judge = weights
+    f = network.features(x)
+    L_y = F.cross_entropy(network.label(f[: len(y)]), y)
+    L_d = F.cross_entropy(network.judge(f), d)
+    totals = {"features": w_y * L_y + w_features * L_d, "label": w_y * L_y, "judge": w_judge * L_d}
+    lengths = {}
+    for part, total in totals.items():
+        gradients = torch.autograd.grad(total, list(getattr(network, part).parameters()), retain_graph=True)
+        lengths[part] = float(torch.cat([g.flatten() for g in gradients]).norm())
+    return lengths
+
+
 def descend(
     network: DomainAdversarial,
     optimizer: torch.optim.Optimizer,
@@ -169,13 +207,11 @@ def shallow(inputs: int, hidden: int, classes: int, domains: int = 2, scale: flo
 
     Source: Ganin et al. 2016, section 4.1.
     """
-    network = DomainAdversarial(
-        nn.Sequential(nn.Linear(inputs, hidden), nn.Sigmoid()), nn.Linear(hidden, classes), nn.Linear(hidden, domains)
-    )
-    for layer in (network.features[0], network.label, network.judge):  # type: ignore[index]
+    shared, label, judge = nn.Linear(inputs, hidden), nn.Linear(hidden, classes), nn.Linear(hidden, domains)
+    for layer in (shared, label, judge):
         nn.init.xavier_uniform_(layer.weight, gain=scale)
         nn.init.zeros_(layer.bias)
-    return network
+    return DomainAdversarial(nn.Sequential(shared, nn.Sigmoid()), label, judge)
 
 
 def perceptron(*widths: int) -> nn.Sequential:

@@ -126,7 +126,7 @@ class Task:
 
 
 def train(
-    data: Path | None,
+    data: Path | None = None,
     *,
     task: str = "moons",
     seed: int = 1,
@@ -233,6 +233,13 @@ def drawn(examples: Domains, batch: int, generator: torch.Generator) -> tuple[Te
 def limited(examples: Domains, limit: int | None) -> Domains:
     unlabelled = None if examples.unlabelled is None else examples.unlabelled.first(limit)
     return replace(examples, labelled=examples.labelled.first(limit), unlabelled=unlabelled)
+
+
+def network_of(task: str, snapshot: Snapshot, data: Path | None = None, seed: int = 1) -> DomainAdversarial:
+    """The network of a moment, frozen."""
+    network, _ = begin(named(task), loaded(task, data, seed), TASKS[task].settings, seed)
+    network.load_state_dict({k.removeprefix("model."): t for k, t in snapshot.state.items() if k.startswith("model.")})
+    return network
 
 
 # ---------------------------------------------------------------- what is measured

@@ -14,19 +14,12 @@ import torch
 
 from training import domain
 from training.domain import AMAZON, ASIDE, TASKS, train
-from training.snapshot import Snapshot
+from training.domain_shipped import SHIPPED
 
 NAME = "adapt"
 PLAIN, ADVERSARIAL = "plain", "adversarial"
 SEEDS = 5
 BATCH = 500
-OPEN = ASIDE[0]  # the text domain that the shipped networks for frames were not trained on
-SHIPPED = {
-    "adapt-mnist-m": ("mnist-m", ADVERSARIAL),
-    "adapt-mnist-m-source-only": ("mnist-m", PLAIN),
-    "frames-adversarial": (f"frames-{OPEN}", ADVERSARIAL),
-    "frames-plain": (f"frames-{OPEN}", PLAIN),
-}
 PAIRS = [(source, target) for source in AMAZON for target in AMAZON if source != target]
 GANIN = {  # accuracy on Amazon's raw features, %: NN, DANN (Ganin 2016, table 1)
     ("books", "dvd"): (79.0, 78.4),
@@ -46,14 +39,15 @@ PAPER = {"mnist-m": {"plain": 52.25, "adversarial": 76.66, "target-trained": 95.
 
 
 def runs(seeds: int) -> Iterator[tuple[str, str, int]]:
-    """Task, variant, seed: the dearest last, and seed by seed, so that what is there is even at any time."""
+    """Task, variant, seed: seed by seed, so that what is there is even at any time."""
+    both = (ADVERSARIAL, PLAIN)
     for seed in range(1, seeds + 1):
-        yield from ((f"amazon-{s}-{t}", variant, seed) for s, t in PAIRS for variant in (PLAIN, ADVERSARIAL))
-        yield from ((f"frames-{aside}", variant, seed) for aside in ASIDE for variant in (PLAIN, ADVERSARIAL))
-        yield from (("mnist-m", variant, seed) for variant in (ADVERSARIAL, PLAIN))
+        yield from (("mnist-m", variant, seed) for variant in both)
+        yield from ((f"frames-{aside}", variant, seed) for aside in ASIDE for variant in both)
     for seed in range(1, seeds + 1):
+        yield from ((f"amazon-{s}-{t}", variant, seed) for s, t in PAIRS for variant in both)
+        yield from ((task, variant, seed) for task in ("mnist-usps", "usps-mnist") for variant in both)
         yield ("mnist-m-target-trained", PLAIN, seed)
-        yield from ((task, v, seed) for task in ("mnist-usps", "usps-mnist") for v in (ADVERSARIAL, PLAIN))
 
 
 def report(data: Path, out: Path, limit: int | None = None) -> dict[str, Any]:
@@ -111,11 +105,10 @@ def run(data: Path, out: Path, task: str, variant: str, seed: int) -> dict[str, 
             )
     assert last is not None
     if seed == 1:
-        for name in (name for name, shipped in SHIPPED.items() if shipped == (task, variant)):
+        for name in (name for name, shipped in SHIPPED.items() if shipped == (task, variant == ADVERSARIAL)):
             last.save(out / f"{name}.safetensors")
     examples = domain.loaded(task, data, seed)
-    network, _ = domain.begin(TASKS[task], examples, TASKS[task].settings, seed)
-    network.load_state_dict(network_state(last))
+    network = domain.network_of(task, last, data, seed)
     return {
         "target": of_all(network, examples.held["target"]),
         "source": of_all(network, examples.held["source"]),
@@ -123,10 +116,6 @@ def run(data: Path, out: Path, task: str, variant: str, seed: int) -> dict[str, 
         "history": history,
         "mixing": mixing,
     }
-
-
-def network_state(snapshot: Snapshot) -> dict[str, torch.Tensor]:
-    return {key.removeprefix("model."): t for key, t in snapshot.state.items() if key.startswith("model.")}
 
 
 @torch.no_grad()

@@ -45,6 +45,7 @@ from models.captioning import COLUMNS, ROWS, PictureWriter
 from models.cases import Looking, Writing
 from models.classification import Dropped, TextClassifier
 from models.classifier import Classifier
+from models.domain import DomainAdversarial
 from models.draw import MOST_DOTS, draw, drawable
 from models.encoder import Encoder
 from models.faithful import Case, Examination, agreements, examine
@@ -607,6 +608,12 @@ def reader() -> CaptchaReader:
     model = seer("captcha")
     assert isinstance(model, CaptchaReader)
     return model
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def adapted(name: str) -> DomainAdversarial:
+    """The network of `models.zoo.adapted`."""
+    return zoo.adapted(name)
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
