@@ -218,7 +218,7 @@ def on_photograph(digit: int, which: int, photograph: str, place: int) -> Tensor
 def draw_digit(choice: Choice) -> Shown:
     """The picture, and what each network says it is."""
     x = on_photograph(choice.digit, choice.which, choice.photograph, choice.place)
-    p = torch.cat([cached.adapted(name)(x).softmax(1) for name in MODELS])
+    p = cached.opinions(tuple(MODELS), x)
     left, right = st.columns([1, 2], vertical_alignment="center")
     left.image(data_url(x[0]), caption=f"A {choice.digit} on a photograph: |digit − crop|", alt="A digit in colour")
     right.plotly_chart(
@@ -385,7 +385,8 @@ def moons_numbers(moment: Moment) -> Numbers:
     )
     return Numbers(
         f"Step {moment.snapshot.step}, λ = {strength:.4f}, all {len(x)} training points: how strongly each loss pulls "
-        f"at each part, and the step of the three rules. {same_words(network, x, y, d, strength)} Adam then scales each number by itself.",
+        f"at each part, and the step of the three rules. {same_words(network, x, y, d, strength)} "
+        "Adam then scales each number by itself.",
         table,
     )
 
@@ -394,7 +395,7 @@ def same_words(network: domain.DomainAdversarial, x: Tensor, y: Tensor, d: Tenso
     """Whether the layer's one way back is the three rules, on the points in view."""
     expected = domain.rules(network, x, y, d, strength, 1.0)
     domain.descend(network, torch.optim.SGD(network.parameters(), 1.0), x, y, d, strength)
-    apart = max(float((theta - expected[name]).abs().max()) for name, theta in network.named_parameters())
+    apart = max(float((theta.detach() - expected[name]).abs().max()) for name, theta in network.named_parameters())
     return f"One way back through the reversal layer gives the same parameters as the three rules: at most {apart:.1e} apart."
 
 

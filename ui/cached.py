@@ -616,6 +616,12 @@ def adapted(name: str) -> DomainAdversarial:
     return zoo.adapted(name)
 
 
+def opinions(names: tuple[str, ...], x: Tensor) -> Float[Tensor, "networks classes"]:
+    """Probabilities of the classes of one input, a row for each of these adapted networks."""
+    with inference, torch.no_grad():
+        return torch.cat([adapted(name)(x).softmax(1) for name in names])
+
+
 @st.cache_resource(max_entries=256, show_spinner=False)
 def captcha(text: str, seed: int, dots: int, curves: int) -> Picture:
     """A captcha drawn as one asks for. Raises ValueError, in plain words, for a text that cannot be drawn."""

@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import streamlit as st
 import torch
 
 from models import domain, zoo
@@ -67,11 +66,13 @@ def test_the_numbers_are_the_networks_own() -> None:
     assert "λ = 2.0000" in said(app)
 
 
-def test_a_bad_link_is_said(recorded: None) -> None:
+@pytest.mark.usefixtures("recorded")
+def test_a_bad_link_is_said() -> None:
     assert any("there is not" in toast.value for toast in visit_page("adapt", part="Weather").toast)
 
 
-def test_a_digit_on_a_photograph_is_read_by_both(recorded: None) -> None:
+@pytest.mark.usefixtures("recorded")
+def test_a_digit_on_a_photograph_is_read_by_both() -> None:
     app = visit_page("adapt", part=adapt.DIGITS, digit="7")
     table = next(
         frame.value for frame in app.dataframe if "source only" in frame.value.columns and "digit" in frame.value
@@ -82,7 +83,8 @@ def test_a_digit_on_a_photograph_is_read_by_both(recorded: None) -> None:
     assert "Recorded by `python -m training report adapt --data DIR`" in said(app)
 
 
-def test_the_tables_of_language_hold_ganin_s_figures_and_the_mean(recorded: None) -> None:
+@pytest.mark.usefixtures("recorded")
+def test_the_tables_of_language_hold_ganin_s_figures_and_the_mean() -> None:
     app = visit_page("adapt", part=adapt.LANGUAGE)
     reviews = next(frame.value for frame in app.dataframe if "pair" in frame.value)
     assert list(reviews["pair"]) == ["books → dvd", "dvd → books", "mean of 2"]
