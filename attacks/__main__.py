@@ -1,6 +1,6 @@
 """The page "Fool a classifier" without a browser: attack a picture file, write the adversarial PNG, say what came of it.
 
-fgsm, pgd, momentum and apgd look for the worst within --epsilon; deepfool and carlini-wagner for the nearest mistake.
+fgsm, pgd, momentum and apgd look for the worst within --epsilon; the others for the nearest mistake, smallest up to --epsilon.
 """
 
 import argparse
@@ -11,21 +11,15 @@ from pathlib import Path
 import torch
 
 from attacks.balls import BALLS
-from attacks.classification import fooled, logits_of
+from attacks.classification import ATTACKS, fooled, logits_of
 from attacks.perturbation import STEPS, Perturbation
-from attacks.recipes import BUDGET, Recipe, carry_out
+from attacks.recipes import Recipe, carry_out
 from models import zoo
 from models.classifier import Classifier
 from models.picture import PictureError, from_pixels, png, read_picture, to_pixels
 
-METHODS = {
-    "fgsm": "FGSM",
-    "pgd": "PGD",
-    "momentum": "Momentum",
-    "apgd": "Auto-PGD",
-    "deepfool": "DeepFool",
-    "carlini-wagner": "Carlini–Wagner",
-}
+METHODS = [name for name, attack in ATTACKS.items() if not attack.place]  # a patch is placed by mouse
+MOST = 32 / STEPS  # that is tried where no epsilon is given
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,16 +38,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _recipe(options: argparse.Namespace, target: int | None) -> Recipe:
     """What is asked. Raises ValueError where an epsilon is missing or has no meaning, and for less than one step."""
-    method = METHODS[options.attack]
-    budget = method in BUDGET
-    if budget and options.epsilon is None:
+    kind = ATTACKS[options.attack]
+    if kind.epsilon == "budget" and options.epsilon is None:
         raise ValueError(f"{options.attack} needs a size to stay within: give an --epsilon, for example 1/255.")
-    if not budget and options.epsilon is not None:
+    if not kind.epsilon and options.epsilon is not None:
         raise ValueError(f"{options.attack} looks for the smallest change there is: leave out --epsilon.")
     if options.steps < 1:
         raise ValueError(f"An attack takes at least one step; --steps was {options.steps}.")
-    norm = options.norm or ("linf" if budget else "l2")
-    return Recipe(method, norm, options.epsilon if budget else 1.0, options.steps, target)
+    epsilon = MOST if options.epsilon is None else options.epsilon
+    return Recipe(options.attack, options.norm or kind.norms[0], epsilon, options.steps, target)
 
 
 def _run(options: argparse.Namespace, recipe: Recipe, model: Classifier, x: torch.Tensor) -> None:
@@ -72,9 +65,9 @@ def _report(
     print(f"clean        {model.categories[before.argmax()]}  {before.max():.1%}")
     print(f"adversarial  {model.categories[after.argmax()]}  {after.max():.1%}")
     size = STEPS * done.epsilon
-    asked = f"{size:.3f}/255 found" if options.epsilon is None else f"epsilon {size:.3f}/255 asked"
+    asked = "epsilon {:.3f}/255 asked" if ATTACKS[options.attack].epsilon == "budget" else "{:.3f}/255 found"
     length = f"{STEPS * float(done.l2):.1f}/255 in L2 and at most " if done.norm == "l2" else ""
-    print(f"{asked}, {length}{STEPS * float(done.linf):.0f}/255 in the file {options.out}")
+    print(f"{asked.format(size)}, {length}{STEPS * float(done.linf):.0f}/255 in the file {options.out}")
     print(_verdict(model, done, y, target))
 
 
@@ -108,10 +101,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m attacks", description=__doc__)
     parser.add_argument("image", type=Path)
     parser.add_argument("--epsilon", type=_epsilon, help="in pixels of [0, 1], e.g. 1/255")
-    parser.add_argument("--attack", choices=list(METHODS), default="fgsm")
-    parser.add_argument(
-        "--norm", choices=list(BALLS), help="without it linf within an epsilon, l2 of the nearest mistake"
-    )
+    parser.add_argument("--attack", choices=METHODS, default="fgsm")
+    parser.add_argument("--norm", choices=list(BALLS), help="without it linf where there is an epsilon, else l2")
     parser.add_argument(
         "--steps", type=int, default=20, help="of all but fgsm; of carlini-wagner for each of three weights"
     )

@@ -6,7 +6,7 @@ r"""How fast our attacks are beside Foolbox, torchattacks, ART and CleverHans, a
 Three tables for each batch, all ratios within this one process:
 
 1. what each step of preparing the network gives (`models.classifier.ready`), for one gradient;
-2. FGSM and PGD against the libraries, which get the network as their users load it, and a second time ours, so that
+2. each attack against the libraries that have it, which get the network as their users load it, and a second time ours, so that
    the share of the network and the share of the loop can be told apart;
 3. what our loop costs over a bare one on the same network.
 
@@ -31,8 +31,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from attacks.classification import attack, cross_entropy
+from attacks.classification import attack, cross_entropy, margin, margins
 from attacks.gradient import fgsm, pgd
+from attacks.nearest import carlini_wagner, deepfool
 from attacks.perturbation import to_8bit
 from benchmarks.timing import Runs, Spread, load, machine, options, race, table, write
 from models import zoo
@@ -42,7 +43,9 @@ from models.picture import gallery, gallery_picture, to_pixels
 EPSILON, STEP_SIZE, STEPS = 4 / 255, 1 / 255, 20
 SIZE, CLASSES = 224, 1000
 SAME = 1e-6
-METHODS = ("fgsm", "pgd")
+RIVALS, DEEP = 10, 50  # of DeepFool: classes it looks at, and steps at most
+METHODS = ("fgsm", "pgd", "momentum", "apgd", "deepfool", "carlini-wagner")
+TAKEN_APART = METHODS[:2]  # of these the loop is timed as well, and the yardstick is drawn
 NETWORKS = ("plain", "ours")
 
 Craft = Callable[[Tensor, Tensor], Tensor]  # clean pictures and their classes to adversarial pictures, not rounded
@@ -133,54 +136,98 @@ def bare_loop(model: nn.Module, x: Tensor, y: Tensor, steps: int, step_size: flo
 
 # ---------------------------------------------------------------- the libraries, each in the way its documentation shows
 
-
-def craft_ours(model: nn.Module, method: str) -> Craft:
-    extra: dict[str, Any] = {} if method == "fgsm" else {"steps": STEPS, "step_size": STEP_SIZE}
-    return lambda x, y: attack(model, x, y, EPSILON, method=method, **extra).exact
+Crafts = dict[str, Callable[[], Craft]]  # by method; a library need not have all
 
 
-def craft_foolbox(model: nn.Module, method: str) -> Craft:
+def craft_ours(model: nn.Module) -> Crafts:
+    def within(method: str, **extra: Any) -> Callable[[], Craft]:
+        return lambda: lambda x, y: attack(model, x, y, EPSILON, method=method, **extra).exact
+
+    walk = {"steps": STEPS, "step_size": STEP_SIZE}
+    return {
+        "fgsm": within("fgsm"),
+        "pgd": within("pgd", **walk),
+        "momentum": within("pgd", momentum=1.0, **walk),
+        "apgd": within("apgd", steps=STEPS),
+        "deepfool": lambda: lambda x, y: deepfool(margins(model, y, RIVALS), x, steps=DEEP).exact,
+        "carlini-wagner": lambda: lambda x, y: carlini_wagner(margin(model, y), x, steps=STEPS, searches=1).exact,
+    }
+
+
+def craft_foolbox(model: nn.Module) -> Crafts:
     import foolbox
+    from foolbox import attacks
 
     wrapped = foolbox.PyTorchModel(model, bounds=(0, 1), device="cpu")
-    pgd20 = partial(foolbox.attacks.LinfPGD, abs_stepsize=STEP_SIZE, steps=STEPS, random_start=False)
-    chosen = foolbox.attacks.FGSM() if method == "fgsm" else pgd20()
-    return lambda x, y: chosen(wrapped, x, y, epsilons=EPSILON)[1]
+
+    def within(make: Callable[[], Any], epsilon: float | None = EPSILON) -> Callable[[], Craft]:
+        return lambda: (lambda chosen: lambda x, y: chosen(wrapped, x, y, epsilons=epsilon)[1])(make())
+
+    cw = {"binary_search_steps": 1, "steps": STEPS, "stepsize": 0.01, "initial_const": 1.0, "abort_early": False}
+    return {
+        "fgsm": within(attacks.FGSM),
+        "pgd": within(partial(attacks.LinfPGD, abs_stepsize=STEP_SIZE, steps=STEPS, random_start=False)),
+        "deepfool": within(partial(attacks.L2DeepFoolAttack, steps=DEEP, candidates=RIVALS + 1), None),
+        "carlini-wagner": within(partial(attacks.L2CarliniWagnerAttack, **cw), None),
+    }
 
 
-def craft_torchattacks(model: nn.Module, method: str) -> Craft:
-    import torchattacks
+def craft_torchattacks(model: nn.Module) -> Crafts:
+    import torchattacks as ta
 
-    if method == "fgsm":
-        return torchattacks.FGSM(model, eps=EPSILON)
-    return torchattacks.PGD(model, eps=EPSILON, alpha=STEP_SIZE, steps=STEPS, random_start=False)
+    walk = {"eps": EPSILON, "alpha": STEP_SIZE, "steps": STEPS}
+    return {
+        "fgsm": partial(ta.FGSM, model, eps=EPSILON),
+        "pgd": partial(ta.PGD, model, random_start=False, **walk),
+        "momentum": partial(ta.MIFGSM, model, decay=1.0, **walk),
+        "apgd": partial(ta.APGD, model, eps=EPSILON, steps=STEPS, n_restarts=1),
+        "carlini-wagner": partial(ta.CW, model, c=1, steps=STEPS, lr=0.01),
+    }
 
 
-def craft_art(model: nn.Module, method: str) -> Craft:
-    from art.attacks.evasion import FastGradientMethod, ProjectedGradientDescent
+def craft_art(model: nn.Module) -> Crafts:
+    from art.attacks import evasion
     from art.estimators.classification import PyTorchClassifier
 
     wrapped = PyTorchClassifier(
         model, nn.CrossEntropyLoss(), (3, SIZE, SIZE), CLASSES, clip_values=(0.0, 1.0), device_type="cpu"
     )
-    pgd20 = partial(ProjectedGradientDescent, eps=EPSILON, eps_step=STEP_SIZE, max_iter=STEPS, verbose=False)
-    chosen = FastGradientMethod(wrapped, eps=EPSILON) if method == "fgsm" else pgd20(wrapped)
-    return lambda x, y: torch.from_numpy(chosen.generate(x.numpy(), y.numpy()))
+
+    def within(kind: str, **extra: Any) -> Callable[[], Craft]:
+        chosen = partial(getattr(evasion, kind), wrapped, **extra)
+        return lambda: (lambda made: lambda x, y: torch.from_numpy(made.generate(x.numpy(), y.numpy())))(chosen())
+
+    walk = {"eps": EPSILON, "eps_step": STEP_SIZE, "max_iter": STEPS, "verbose": False}
+    quiet = {"verbose": False}
+    return {
+        "fgsm": within("FastGradientMethod", eps=EPSILON),
+        "pgd": within("ProjectedGradientDescent", **walk),
+        "momentum": within("MomentumIterativeMethod", decay=1.0, **walk),
+        "deepfool": within("DeepFool", max_iter=DEEP, epsilon=0.02, nb_grads=RIVALS, **quiet),
+        "carlini-wagner": within(
+            "CarliniL2Method", binary_search_steps=1, max_iter=STEPS, learning_rate=0.01, initial_const=1.0, **quiet
+        ),
+    }
 
 
-def craft_cleverhans(model: nn.Module, method: str) -> Craft:
+def craft_cleverhans(model: nn.Module) -> Crafts:
+    from cleverhans.torch.attacks.carlini_wagner_l2 import carlini_wagner_l2
     from cleverhans.torch.attacks.fast_gradient_method import fast_gradient_method
     from cleverhans.torch.attacks.projected_gradient_descent import projected_gradient_descent
 
     inf, box = float("inf"), {"clip_min": 0, "clip_max": 1}
-    if method == "fgsm":
-        return lambda x, y: fast_gradient_method(model, x, EPSILON, inf, y=y, **box).detach()
-    return lambda x, y: projected_gradient_descent(
-        model, x, EPSILON, STEP_SIZE, STEPS, inf, y=y, rand_init=False, **box
-    ).detach()
+    walk = {"rand_init": False, **box}
+    cw = {"binary_search_steps": 1, "max_iterations": STEPS, "lr": 0.01, "initial_const": 1.0, "abort_early": False}
+    return {
+        "fgsm": lambda: lambda x, y: fast_gradient_method(model, x, EPSILON, inf, y=y, **box).detach(),
+        "pgd": lambda: (
+            lambda x, y: projected_gradient_descent(model, x, EPSILON, STEP_SIZE, STEPS, inf, y=y, **walk).detach()
+        ),
+        "carlini-wagner": lambda: lambda x, y: carlini_wagner_l2(model, x, CLASSES, y=y, **cw).detach(),
+    }
 
 
-PEERS: dict[str, Callable[[nn.Module, str], Craft]] = {
+PEERS: dict[str, Callable[[nn.Module], Crafts]] = {
     "foolbox": craft_foolbox,
     "torchattacks": craft_torchattacks,
     "art": craft_art,
@@ -255,11 +302,12 @@ def contenders(method: str, peers: list[str], x: Tensor, y: Tensor) -> dict[str,
     """Every library on both networks; each has a copy of its own, because some leave gradients in the weights."""
     crafts = {"this app": craft_ours} | {name: PEERS[name] for name in peers}
     networks: dict[str, nn.Module] = {"ours": ours(), "plain": plain()}
-    return {
-        key(name, network): partial(craft(deepcopy(model), method), x, y)
+    made = {
+        key(name, network): craft(deepcopy(model))
         for network, model in networks.items()
         for name, craft in crafts.items()
     }
+    return {name: partial(crafts[method](), x, y) for name, crafts in made.items() if method in crafts}
 
 
 def key(library: str, network: str) -> str:
@@ -269,7 +317,8 @@ def key(library: str, network: str) -> str:
 def against(method: str, peers: list[str], x: Tensor, y: Tensor, rounds: int) -> dict[str, Any]:
     """One attack by every library, with its time over ours and its agreement with ours."""
     results, times = race(contenders(method, peers, x, y), rounds)
-    results[key("in float64", "plain")] = in_float64(method, x, y)
+    if method in TAKEN_APART:
+        results[key("in float64", "plain")] = in_float64(method, x, y)
     mine, judge = key("this app", "ours"), plain()
     agreements = {
         name: [agreement(judge, x, y, z, results[other]) for other in (mine, key("this app", name.split()[-1]))]
@@ -317,7 +366,10 @@ def shares(peers: list[str], times: dict[str, Spread]) -> dict[str, Spread]:
     mine, mine_plain = times[key("this app", "ours")], times[key("this app", "plain")]
     result = {"network alone (this app on plain / on ours)": mine_plain.over(mine)}
     for network in NETWORKS if peers else ():
-        fastest = min((key(name, network) for name in peers), key=lambda name: times[name].median)
+        fastest = min(
+            (name for name in times if name in {key(peer, network) for peer in peers}),
+            key=lambda name: times[name].median,
+        )
         result[f"fastest library, {fastest} / this app on ours"] = times[fastest].over(mine)
         if network == "plain":
             result[f"loop alone, {fastest} / this app on plain"] = times[fastest].over(mine_plain)
@@ -341,7 +393,7 @@ def overhead(method: str, x: Tensor, y: Tensor, rounds: int) -> dict[str, Any]:
     function = partial(fgsm, loss, x, EPSILON)
     if method == "pgd":
         function = partial(pgd, loss, x, EPSILON, steps=steps, step_size=step_size)
-    mine: Runs = {f"{method}()": function, "attack()": partial(craft_ours(model, method), x, y)}
+    mine: Runs = {f"{method}()": function, "attack()": partial(craft_ours(model)[method](), x, y)}
     _, times = race(mine | bare, rounds)
     percent = {
         name: {other: Spread(tuple(100 * (v - 1) for v in times[name].over(times[other]).values)) for other in bare}
@@ -366,7 +418,7 @@ def overhead(method: str, x: Tensor, y: Tensor, rounds: int) -> dict[str, Any]:
 def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 16], help="pictures at once (default 1 16)")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="which (default both)")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="which (default all)")
     parser.add_argument("--peers", nargs="*", choices=list(PEERS), default=list(PEERS), help="which (default all)")
     arguments = parser.parse_args()
     if arguments.quick:
@@ -394,7 +446,7 @@ def measure(x: Tensor, y: Tensor, methods: list[str], peers: list[str], rounds: 
     return {
         "network": step_by_step(x, y, rounds),
         "attacks": {method: against(method, peers, x, y, rounds) for method in methods},
-        "overhead": {method: overhead(method, x, y, rounds) for method in methods},
+        "overhead": {method: overhead(method, x, y, rounds) for method in methods if method in TAKEN_APART},
     }
 
 

@@ -55,8 +55,8 @@ def art(model: nn.Module, epsilon: float, step_size: float) -> Craft:
 def autoattack(model: nn.Module, epsilon: float) -> Craft:
     from pyautoattack import AutoAttack
 
-    found = AutoAttack(model, norm="Linf", eps=epsilon, version="standard", device="cpu", verbose=False, seed=0)
-    return lambda x, y: found.run_standard_evaluation(x, y, bs=BATCH)
+    found = AutoAttack(model, norm="Linf", eps=epsilon, version="standard", device="cpu", seed=0)
+    return lambda x, y: found.run_standard_evaluation(x, y, batch_size=BATCH)
 
 
 def crafts(model: nn.Module, n: int, peers: bool) -> Iterator[tuple[str, Craft]]:

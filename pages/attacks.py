@@ -5,7 +5,6 @@ import streamlit as st
 import ui.fooling as words
 from ui import lecture
 from ui.fooling import Asked, Shown, looks
-from ui.looks import closer
 from ui.navigation import ATTACKS
 
 
@@ -20,12 +19,13 @@ def figure(asked: Asked) -> Shown:
     return words.stepped(asked)
 
 
-def notes(_asked: Asked, shown: Shown) -> None:
-    """What came of it, the alarm, and one of the closer looks."""
+def notes(asked: Asked, shown: Shown) -> None:
+    """What came of it, the alarm, the way to the other page, and one of the closer looks."""
     st.markdown(words.outcome(shown))
     if words.alarm(shown.walk):
         st.error(words.alarm(shown.walk), icon=":material/warning:")
-    closer(shown, looks.LOOKS)
+    words.back_to_fool(asked)
+    looks.closer_look(shown)
 
 
 def numbers(_asked: Asked, shown: Shown) -> lecture.Numbers:

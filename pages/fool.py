@@ -68,6 +68,7 @@ def notes(choice: tuple[cached.Question, Picture], shown: Shown) -> None:
     st.caption(words.about_picture(choice[1], axis))
     words.measures(now)
     st.markdown(words.flip_sentence(shown.sweep, names))
+    words.step_through(n)
     st.plotly_chart(
         figures.probabilities(**words.probability_curves(shown.sweep, names, n)), key="curve", alt=words.CURVE_ALT
     )

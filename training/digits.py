@@ -1,4 +1,4 @@
-"""Handwritten digits: MNIST, MNIST-M and USPS. Each function takes the folder that holds all data sets, and says which files it wants.
+"""Handwritten digits: MNIST, MNIST-M and USPS. Each function takes the folder of all data sets, and says which files it wants.
 
 Pictures are floats in [0, 1], (n, channels, height, width); labels are integers, (n,).
 """
@@ -21,7 +21,7 @@ SIDE = 28
 
 
 def mnist(data: Path, split: str) -> tuple[Pictures, Labels]:
-    """60,000 digits to train and 10,000 to test, grey, 28 × 28. Wants `DIR/digits/{train,t10k}-{images-idx3,labels-idx1}-ubyte.gz`."""
+    """60,000 digits to train and 10,000 to test, grey, 28 × 28. Wants the four `DIR/digits/*-ubyte.gz` of MNIST."""
     x, y = (_idx(data / "digits" / f"{FILES[split]}-{kind}-ubyte.gz") for kind in ("images-idx3", "labels-idx1"))
     return torch.from_numpy(x)[:, None] / 255, torch.from_numpy(y).long()
 

@@ -12,7 +12,6 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 import torch
-from streamlit.errors import StreamlitAPIException
 from torch import Tensor
 
 from attacks.nearest import deepfool
@@ -26,6 +25,7 @@ from training.report_annotate import AT, NAME, band
 from training.snapshot import Snapshot
 from ui import address, cached, controls
 from ui.lecture import Download
+from ui.running import go_on
 
 TITLES = {
     "random": "random",
@@ -189,18 +189,10 @@ def draw_digits(choice: Choice) -> Shown | None:
     whole = {name: [row[: reached + 1] for row in rows] for name, rows in accuracy.items() if all(rows)}
     st.plotly_chart(_curves(choice.settings, whole), key="curves", alt=CURVES_ALT)
     if growing:
-        _go_on()
+        go_on()
         return None
     settings = choice.of(choice.strategies[-1], 1)
     return Shown(settings, cached.annotated(settings, wanted), accuracy, lambda: _digit_notes(choice, accuracy))
-
-
-def _go_on() -> None:
-    """Run the fragment again, or the page where the page itself is what runs."""
-    try:
-        st.rerun(scope="fragment")
-    except StreamlitAPIException:
-        st.rerun()
 
 
 CURVES_ALT = (

@@ -6,6 +6,7 @@ place but `Sweep`, whose parts are each set once. One semaphore lets one network
 networks at once are slower than one after the other.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ import streamlit as st
 import torch
 from torch import Tensor
 
+from attacks import shared
 from attacks.axis import (
     COARSE,
     FINE,
@@ -32,8 +34,9 @@ from attacks.axis import (
     refine,
 )
 from attacks.balls import BALLS
-from attacks.gradient import Step
-from attacks.perturbation import Perturbation, to_8bit
+from attacks.classification import cross_entropy
+from attacks.gradient import Step, noise
+from attacks.perturbation import STEPS, Perturbation, to_8bit
 from attacks.recipes import Recipe, carry_out, defended
 from attacks.surface import slice_of_loss
 from attacks.words import Candidate, Round, at_random, hotflip, moved, nearest
@@ -206,13 +209,15 @@ class Walked:
 class Walk:
     """An attack on one picture as far as it got: its steps, and at the end what came of it, or why nothing did.
 
-    `p` is the probability of each class of the clean picture, `p_found` of the adversarial one, `p_exact` of that before rounding.
+    `truth` is the visitor's word for the true class, None for what the network says of the clean picture. `p` is the probability
+    of each class of the clean picture, `p_found` of the adversarial one, `p_exact` of that before rounding.
     """
 
     network: str
     recipe: Recipe
     x: Tensor
     p: np.ndarray
+    truth: int | None = None
     steps: list[Walked] = field(default_factory=list)
     found: Perturbation | None = None
     p_found: np.ndarray | None = None
@@ -222,8 +227,12 @@ class Walk:
 
     @property
     def y(self) -> int:
-        """What the network says of the clean picture: it is taken for the truth."""
-        return int(self.p.argmax())
+        """The true class."""
+        return int(self.p.argmax()) if self.truth is None else self.truth
+
+    @property
+    def clean_right(self) -> bool:
+        return int(self.p.argmax()) == self.y
 
     @property
     def complete(self) -> bool:
@@ -282,12 +291,12 @@ def probabilities(model: Classifier, x: Tensor) -> np.ndarray:
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
-def walk(network: str, digest: str, recipe: Recipe, _picture: Picture) -> Walk:  # noqa: ARG001 (a key)
+def walk(network: str, digest: str, recipe: Recipe, truth: int | None, _picture: Picture) -> Walk:  # noqa: ARG001 (a key)
     """An attack that has not begun."""
     model = classifier(network)
     x = to_pixels(_picture, model.size)
     with inference:
-        return Walk(network, recipe, x, probabilities(model, x))
+        return Walk(network, recipe, x, probabilities(model, x), truth)
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
@@ -308,28 +317,128 @@ def cam(network: str, digest: str, k: int, _x: Tensor) -> np.ndarray:  # noqa: A
 
 @dataclass
 class Surface:
-    """The loss around a picture, a row at a time."""
+    """The loss of class `y` around a picture, a row at a time."""
 
+    network: str
+    x: Tensor
+    y: int
+    axis: tuple[float, ...]
     rows: list[np.ndarray] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def finish(self, network: str, x: Tensor, y: int, axis: tuple[float, ...]) -> Iterator[float]:
-        """Compute the rows that are missing, telling after each the share that is done."""
+    @property
+    def done(self) -> int:
+        return len(self.rows)
+
+    @property
+    def complete(self) -> bool:
+        return len(self.rows) == len(self.axis)
+
+    def go(self, tell: Callable[[int], None]) -> None:
+        """Compute the rows that are missing, telling after each how many are done."""
         with self._lock:
-            if len(self.rows) == len(axis):
-                return
-            left = axis[len(self.rows) :]
-            rows = slice_of_loss(classifier(network), x, torch.tensor([y]), axis, left)
+            left = self.axis[len(self.rows) :]
+            rows = slice_of_loss(classifier(self.network), self.x, torch.tensor([self.y]), self.axis, left)
             for _ in left:
                 with inference:
                     self.rows.append(next(rows).numpy())
-                yield len(self.rows) / len(axis)
+                tell(len(self.rows))
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
-def surface(network: str, digest: str, axis: tuple[float, ...]) -> Surface:  # noqa: ARG001 (a key)
+def surface(network: str, digest: str, y: int, axis: tuple[float, ...], _x: Tensor) -> Surface:  # noqa: ARG001 (a key)
     """A surface of which nothing is computed yet."""
-    return Surface()
+    return Surface(network, _x, y, axis)
+
+
+@dataclass(frozen=True)
+class Everyone:
+    """One η for many pictures. `digests`: theirs; `made`: of how many of the first η is made; `n`: ε in 255ths."""
+
+    network: str
+    digests: tuple[str, ...]
+    made: int
+    n: int
+    passes: int
+
+
+@dataclass
+class Universal:
+    """One η for many pictures, as far as it got.
+
+    Attributes:
+        x: all the pictures, those that η is made from first; before, p_before: what is said of each, and how surely.
+        J: the mean loss of those that it is made from, before each step; eta: after the last, (1, 3, height, width).
+        after, p_after: what is said of the 8-bit picture of each x + η.
+        noise: what is said with each of `DRAWS` random η of the same size, (draws, pictures).
+    """
+
+    asked: Everyone
+    x: Tensor
+    before: np.ndarray
+    p_before: np.ndarray
+    J: list[float] = field(default_factory=list)
+    eta: Tensor | None = None
+    after: np.ndarray | None = None
+    p_after: np.ndarray | None = None
+    noise: np.ndarray | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def done(self) -> int:
+        return len(self.J)
+
+    @property
+    def complete(self) -> bool:
+        return self.noise is not None
+
+    @property
+    def total(self) -> int:
+        """How many steps there will be."""
+        return self.asked.passes * math.ceil(self.asked.made / shared.BATCH)
+
+    def go(self, tell: Callable[[Step], None]) -> None:
+        """Do it from the beginning, telling after each step. In between the network is free for others."""
+        with self._lock:
+            if self.complete:
+                return
+            self.J, model, made = [], classifier(self.asked.network), self.x[: self.asked.made]
+            epsilon, y = self.asked.n / STEPS, torch.from_numpy(self.before)
+
+            def watch(step: Step) -> None:
+                self.J.append(float(step.J))
+                self.eta = step.x - made[:1]
+                with free(inference):
+                    tell(step)
+
+            with inference:
+                shared.universal(
+                    lambda rows: cross_entropy(model, y[rows]),
+                    made,
+                    epsilon,
+                    epochs=self.asked.passes,
+                    step_size=epsilon / 4,
+                    watch=watch,
+                )
+            assert self.eta is not None
+            self.after, self.p_after = likeliest(model, self.x + self.eta)
+            draws = [noise(made[:1] * 0 + 0.5, epsilon, seed=seed).exact - 0.5 for seed in range(DRAWS)]
+            self.noise = np.stack([likeliest(model, self.x + each)[0] for each in draws])
+
+
+def likeliest(model: Classifier, x: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Of each picture, clipped and rounded to 8 bits: the class that is named, and its probability. Waits for its turn."""
+    with inference, torch.no_grad():
+        p, k = model(to_8bit(x.clamp(0, 1))).softmax(1).max(1)
+    return k.numpy(), p.numpy()
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def universal(asked: Everyone, _pictures: tuple[Picture, ...]) -> Universal:
+    """An η that is not yet made."""
+    model = classifier(asked.network)
+    x = torch.cat([to_pixels(picture, model.size) for picture in _pictures])
+    return Universal(asked, x, *likeliest(model, x))
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)

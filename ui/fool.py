@@ -16,6 +16,7 @@ from ui import cached, controls
 from ui.cached import Moment, Question, Sweep
 from ui.components.epsilon import Released
 from ui.lecture import Download
+from ui.navigation import ATTACKS
 
 FIRST_STEP = 1  # the lecture's 1/256 is one step of an 8-bit picture, 1/255
 EPSILON, PIXEL = "eps", "pixel"  # what the component shows, in the link
@@ -53,6 +54,9 @@ LINK = {
     "truth": lambda name: name in (OWN_ANSWER, *zoo.imagenet_categories()),
     "target": lambda name: name in (UNTARGETED, *zoo.imagenet_categories()),
 }
+
+
+SHARED = ("network", "source", "gallery", "truth", "target")  # with the page "Step by step"
 
 
 def _pixel(text: str) -> tuple[int, int] | None:
@@ -97,10 +101,7 @@ def _verdict(axis: Axis, names: tuple[str, ...], at: int) -> str:
     answer, n = axis.answers[at], axis.steps[at]
     says = f"“{names[answer]}” with {float(axis.probabilities[at, answer]):.1%}"
     if not axis.clean_right:
-        return (
-            f"The network says {says}. It called the clean picture “{names[axis.answers[0]]}”, not “{names[axis.y]}”: "
-            "wrong before any attack, so nothing here counts as fooled."
-        )
+        return f"The network says {says}. {wrong_before(names[axis.answers[0]], names[axis.y])}"
     if axis.target == axis.y:
         return f"The network says {says}. The target is the class the picture has already: choose another."
     if not axis.grad.any():
@@ -108,6 +109,22 @@ def _verdict(axis: Axis, names: tuple[str, ...], at: int) -> str:
     if axis.fooled[at]:
         return f"Fooled: no value moved by more than {n}/255, and “{names[axis.y]}” has become {says}."
     return f"The network says {says}." + (" Not fooled at this ε." if n else " No attack yet.")
+
+
+def wrong_before(answer: str, truth: str) -> str:
+    """Of a clean picture that is not answered with its true class."""
+    return f"It called the clean picture “{answer}”, not “{truth}”: wrong before any attack, so nothing here counts as fooled."
+
+
+def step_through(n: int) -> None:
+    """The way to the page that walks: the same picture, network, ε and target."""
+    kept = {name: st.query_params[name] for name in SHARED if name in st.query_params}
+    st.page_link(
+        ATTACKS.file,
+        label=f"Step through it, with 20 smaller steps in the same ±{max(n, 1)}/255",
+        icon=ATTACKS.icon,
+        query_params={**kept, EPSILON: str(max(n, 1))},
+    )
 
 
 def flip_sentence(sweep: Sweep, names: tuple[str, ...]) -> str:

@@ -1,6 +1,7 @@
-"""The ways to get an attack wrong, tried on all that came after FGSM and PGD; those two are in `test_invariants.py` and `test_traps.py`.
+"""The ways to get an attack wrong, tried on all that keep to no budget and on what is built from the others.
 
-One table of attacks, small networks, the numbers of the project's list of traps.
+Those within a budget are in `test_invariants.py`. The product's table of attacks, small networks, the numbers of the project's list
+of traps.
 """
 
 import copy
@@ -15,11 +16,11 @@ from torch import Tensor, nn
 
 from attacks import defences
 from attacks.apgd import apgd
-from attacks.balls import L2, LINF, Ball
-from attacks.classification import cross_entropy, fooled, logits_of, margin, margins
+from attacks.balls import BALLS, L2, LINF, Ball
+from attacks.classification import ATTACKS, attack, cross_entropy, fooled, margin, margins, wrong
 from attacks.decision import hop_skip_jump
 from attacks.gradient import Step, Watch, nobody, noise, pgd
-from attacks.nearest import carlini_wagner, deepfool, smallest_epsilon
+from attacks.nearest import carlini_wagner, deepfool
 from attacks.perturbation import Perturbation, to_8bit
 from attacks.shared import patch, universal
 from tests.attacks.small import LINEAR, MEET, Constant, Linear, Small, Times, X, picture, small_pictures
@@ -30,29 +31,9 @@ PLACE = torch.zeros(8, 8, dtype=torch.bool)
 PLACE[2:5, 3:6] = True
 
 
-def wrong(model: nn.Module, y: Tensor) -> Callable[[Tensor], Tensor]:
-    """What HopSkipJump asks; without a graph."""
-
-    def fools(x: Tensor) -> Tensor:
-        with torch.no_grad():
-            return logits_of(model)(x).argmax(1) != y
-
-    return fools
-
-
 def start(x: Tensor) -> Tensor:
     """The negative of a picture: `Small` answers it otherwise."""
     return 1 - x
-
-
-def of_apgd(ball: Ball, seed: int | None = None):
-    return lambda model, x, y, e, watch: apgd(cross_entropy(model, y), x, e, steps=8, ball=ball, seed=seed, watch=watch)
-
-
-def of_momentum(ball: Ball):
-    return lambda model, x, y, e, watch: pgd(
-        cross_entropy(model, y), x, e, steps=6, step_size=e / 2, ball=ball, momentum=1.0, watch=watch
-    )
 
 
 def of_restarts(ball: Ball):
@@ -72,38 +53,44 @@ def of_noise(ball: Ball):
 
 
 def of_defended(ball: Ball):
-    def attack(model: nn.Module, x: Tensor, y: Tensor, e: float, watch: Watch) -> Perturbation:
+    def run(model: nn.Module, x: Tensor, y: Tensor, e: float, watch: Watch) -> Perturbation:
         loss = cross_entropy(model, y)
         for defence in (defences.blur, defences.jpeg, defences.bit_depth, defences.resize):
             loss = defences.through(loss, defence)
         return pgd(loss, x, e, steps=4, step_size=e / 2, ball=ball, watch=watch)
 
-    return attack
+    return run
 
 
 def of_expected(ball: Ball):
-    def attack(model: nn.Module, x: Tensor, y: Tensor, e: float, watch: Watch) -> Perturbation:
+    def run(model: nn.Module, x: Tensor, y: Tensor, e: float, watch: Watch) -> Perturbation:
         shifts = defences.by_chance(torch.Generator().manual_seed(0), 3, 1)
         return pgd(
             defences.expected(cross_entropy(model, y), shifts), x, e, steps=4, step_size=e / 2, ball=ball, watch=watch
         )
 
-    return attack
+    return run
 
 
-def of_deepfool(norm: str):
-    return lambda model, x, y, _e, watch: deepfool(margins(model, y), x, norm=norm, watch=watch)
+def of_table(name: str, norm: str):
+    more = {
+        "smallest": {"steps": 4},
+        "deepfool": {},
+        "carlini-wagner": {"steps": 12, "rate": 0.1, "searches": 2},
+        "hop-skip-jump": {"steps": 3, "asked": 25},
+        "patch": {"steps": 6, "step_size": 0.2, "place": PLACE},
+    }[name]
 
+    def run(model: nn.Module, x: Tensor, y: Tensor, e: float, watch: Watch) -> Perturbation:
+        most = 128 / 255 if ATTACKS[name].epsilon == "most" else e
+        begin = {"start": start(x)} if name == "hop-skip-jump" else {}
+        return attack(model, x, y, most, method=name, ball=BALLS[norm], watch=watch, **more, **begin)
 
-def of_smallest(model: nn.Module, x: Tensor, y: Tensor, _e: float, watch: Watch) -> Perturbation:
-    def tried(epsilon: float) -> Perturbation:
-        return pgd(cross_entropy(model, y), x, epsilon, steps=4, step_size=epsilon / 3, watch=watch)
-
-    return smallest_epsilon(tried, wrong(model, y), most=128 / 255) or tried(0.0)
+    return run
 
 
 @dataclass(frozen=True)
-class Attack:
+class Promise:
     """How it is called, and what it promises."""
 
     run: Callable[[nn.Module, Tensor, Tensor, float, Watch], Perturbation]
@@ -116,46 +103,34 @@ class Attack:
     still: bool = True  # from the picture itself, by the sign or the length of the gradient there alone
 
 
-def with_ball(name: str, of: Callable[[Ball], Callable[..., Perturbation]], **promises: bool) -> dict[str, Attack]:
-    return {f"{name}-{ball.name}": Attack(of(ball), ball.name, **promises) for ball in (LINF, L2)}
+def with_ball(name: str, of: Callable[[Ball], Callable[..., Perturbation]], **promises: bool) -> dict[str, Promise]:
+    return {f"{name}-{ball.name}": Promise(of(ball), ball.name, **promises) for ball in (LINF, L2)}
 
 
 TABLE = {
-    **with_ball("apgd", of_apgd),
-    **with_ball("momentum", of_momentum),
     **with_ball("restarts", of_restarts, shares=True, still=False),
     **with_ball("universal", of_universal, shares=True),
     **with_ball("noise", of_noise, gradient=False, shares=True, asks=False),
     **with_ball("defended", of_defended, still=False),
     **with_ball("expected", of_expected, shares=True, still=False),
-    "deepfool-l2": Attack(of_deepfool("l2"), "l2", budget=False),
-    "deepfool-linf": Attack(of_deepfool("linf"), "linf", budget=False),
-    "carlini": Attack(
-        lambda model, x, y, _e, watch: carlini_wagner(margin(model, y), x, steps=12, rate=0.1, searches=2, watch=watch),
-        "l2",
-        budget=False,
-        still=False,
-    ),
-    "smallest": Attack(of_smallest, budget=False, single=True),
-    "hop": Attack(
-        lambda model, x, y, _e, watch: hop_skip_jump(
-            wrong(model, y), x, start=start(x), steps=3, asked=25, watch=watch
-        ),
-        "l2",
-        budget=False,
-        gradient=False,
-        single=True,
-    ),
-    "patch": Attack(
-        lambda model, x, y, _e, watch: patch(cross_entropy(model, y), x, PLACE, steps=6, step_size=0.2, watch=watch),
-        budget=False,
-        shares=True,
-        still=False,
-    ),
+    **{
+        f"{name}-{norm}": Promise(
+            of_table(name, norm),
+            norm,
+            budget=False,
+            gradient=kind.gradient,
+            single=kind.single,
+            shares=kind.place,
+            still=name in ("smallest", "deepfool"),
+        )
+        for name, kind in ATTACKS.items()
+        if kind.epsilon != "budget"
+        for norm in kind.norms
+    },
 }
 
 
-def those(keep: Callable[[Attack], bool] = lambda _attack: True) -> pytest.MarkDecorator:
+def those(keep: Callable[[Promise], bool] = lambda _promise: True) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("name", [name for name, attack in TABLE.items() if keep(attack)])
 
 
@@ -217,7 +192,7 @@ def test_traps_03_and_05_the_result_is_a_picture_and_its_numbers_are_those_of_th
     grid = (done.adversarial * 255).round()
     assert torch.equal(done.adversarial, grid / 255) and (grid / 255 - done.exact).abs().max() <= 0.5 / 255 + 1e-6
     assert torch.allclose(done.linf, (done.adversarial - x).flatten(1).abs().amax(1))
-    if not TABLE[name].budget and name not in ("patch", "smallest"):
+    if not TABLE[name].budget and not name.startswith(("patch", "smallest")):
         assert done.epsilon == pytest.approx(float(size(done.norm, done.exact - x).max()))
 
 
@@ -267,12 +242,16 @@ def test_nobody_elses_dice_are_thrown(name: str) -> None:
 
 @by_gradient
 def test_trap_09_a_zero_gradient_moves_nothing_and_a_watcher_sees_it(name: str) -> None:
-    x, seen = pictures(name), list[Step]()
-    done = run(name, Constant(), x, watch=seen.append, y=torch.ones(len(x), dtype=torch.long))
+    x, seen, y = pictures(name), list[Step](), torch.ones(len(pictures(name)), dtype=torch.long)
+    if name.startswith("smallest"):
+        with pytest.raises(ValueError, match="Even the largest ε tried does not fool"):
+            run(name, Constant(), x, watch=seen.append, y=y)
+    else:
+        done = run(name, Constant(), x, watch=seen.append, y=y)
+        assert torch.isfinite(done.exact).all()
+        if not name.startswith(("patch", "restarts")):  # these begin at random
+            assert torch.equal(done.exact, x)
     assert seen and all((step.length == 0).all() for step in seen)
-    assert torch.isfinite(done.exact).all()
-    if not name.startswith(("patch", "restarts")):  # these begin at random
-        assert torch.equal(done.exact, x)
 
 
 @by_gradient
@@ -356,7 +335,7 @@ def test_trap_16_a_defence_knows_nothing_of_the_neighbours(name: str) -> None:
     assert torch.equal(x, small_pictures(3))
 
 
-@pytest.mark.parametrize("name", ["deepfool-l2", "deepfool-linf", "carlini", "smallest", "hop"])
+@those(lambda promise: not promise.budget and not promise.shares)
 def test_traps_20_and_21_what_looks_for_a_mistake_finds_one_and_the_clean_one_was_right(name: str) -> None:
     model, x = Small(), pictures(name)
     done = run(name, model, x)

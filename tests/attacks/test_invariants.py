@@ -1,4 +1,4 @@
-"""What every attack promises, whatever the norm, the method and the aim."""
+"""What every attack within a budget promises, whatever the norm, the method and the aim. The others: `test_every_attack.py`."""
 
 import copy
 import re
@@ -17,8 +17,9 @@ from tests.attacks.small import Constant, Small, small_pictures
 
 TABLE = [
     pytest.param(method, ball, targeted, id=f"{method}-{ball}-{'targeted' if targeted else 'untargeted'}")
-    for method in ATTACKS
-    for ball in BALLS
+    for method, kind in ATTACKS.items()
+    if kind.epsilon == "budget"
+    for ball in kind.norms
     for targeted in (False, True)
 ]
 every_attack = pytest.mark.parametrize(("method", "ball", "targeted"), TABLE)
@@ -31,7 +32,8 @@ def run(
     """The attack of that line of the table, steps long enough to leave the ball if nobody brings them back."""
     epsilon = EPSILONS[ball] if epsilon is None else epsilon
     y = torch.arange(len(x)) % 3
-    more = {"pgd": {"steps": 6, "step_size": epsilon / 2}, "apgd": {"steps": 6}}.get(method, {})
+    pace = {"steps": 6, "step_size": epsilon / 2}
+    more = {"pgd": pace, "momentum": pace, "apgd": {"steps": 6}}.get(method, {})
     return attack(model, x, y, epsilon, method=method, targeted=targeted, ball=BALLS[ball], **more, **options)
 
 
@@ -74,7 +76,7 @@ def test_trap_13_after_every_step_it_is_inside(method: str, ball: str, targeted:
         model, x = Small(), small_pictures(6)
         done = run(model, x, method, ball, targeted, **start)
         visited = [*model.seen, done.exact]
-        assert len(visited) == {"fgsm": 2, "pgd": 7, "apgd": 8}[method]
+        assert len(visited) == {"fgsm": 2, "pgd": 7, "momentum": 7, "apgd": 8}[method]
         for pictures in visited:
             assert (size(ball, pictures - x) <= EPSILONS[ball] + 1e-6).all()
             assert pictures.min() >= 0 and pictures.max() <= 1

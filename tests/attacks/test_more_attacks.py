@@ -79,7 +79,7 @@ def test_the_checkpoints_are_those_of_the_paper() -> None:
 def test_apgd_ends_at_the_corner_that_a_flat_loss_has(ball: object) -> None:
     loss = cross_entropy(LINEAR, ZERO)
     found = apgd(loss, X, 5 / 255, steps=10, ball=ball)
-    assert torch.allclose(found.exact, pgd(loss, X, 5 / 255, steps=20, step_size=2 / 255, ball=ball).exact, atol=1e-5)
+    assert torch.allclose(found.exact, pgd(loss, X, 5 / 255, steps=20, step_size=2 / 255, ball=ball).exact, atol=1e-4)
     back = apgd(cross_entropy(LINEAR, ONE), X, 5 / 255, steps=10, ball=LINF, targeted=True)
     assert torch.allclose(back.exact, fgsm(loss, X, 5 / 255).exact, atol=1e-6)
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from attacks.classification import cross_entropy, logits_of
+from attacks.classification import ATTACKS, attack, cross_entropy, logits_of
 from attacks.gradient import Step, fgsm, gradient, pgd
-from attacks.recipes import BUDGET, NEAREST, NORMS, PATCH, Recipe, carry_out, defended, loss_of
+from attacks.recipes import Recipe, carry_out, defended, loss_of
 from attacks.surface import slice_of_loss
 from tests.attacks.small import Constant, Small, Times, small_pictures
 
@@ -15,7 +15,7 @@ def answer(model: Small, x: Tensor) -> Tensor:
     return logits_of(model)(x).argmax(1)
 
 
-@pytest.mark.parametrize("method", BUDGET)
+@pytest.mark.parametrize("method", [name for name, kind in ATTACKS.items() if kind.epsilon == "budget"])
 @pytest.mark.parametrize(("norm", "epsilon"), [("linf", 8 / 255), ("l2", 0.5)])
 def test_an_attack_with_a_budget_keeps_it_and_raises_the_loss(method: str, norm: str, epsilon: float) -> None:
     model, x = Small(), small_pictures(1)
@@ -23,22 +23,23 @@ def test_an_attack_with_a_budget_keeps_it_and_raises_the_loss(method: str, norm:
     done = carry_out(Recipe(method, norm, epsilon, 6), model, x, y, steps.append)
     eta = (done.exact - x).flatten()
     assert float(eta.norm(p=torch.inf if norm == "linf" else 2)) <= epsilon + 1e-6
-    assert len(steps) == (1 if method == "FGSM" else 6)
+    assert len(steps) == (1 if method == "fgsm" else 6)
     assert float(cross_entropy(model, y)(done.exact).detach()) > float(steps[0].J)
 
 
-@pytest.mark.parametrize("method", NEAREST)
+@pytest.mark.parametrize(
+    "method", [name for name, kind in ATTACKS.items() if kind.epsilon != "budget" and not kind.place]
+)
 def test_an_attack_that_looks_for_the_nearest_mistake_finds_one(method: str) -> None:
     model, x = Small(), small_pictures(1, seed=2)
     y = answer(model, x)
-    norm = NORMS.get(method, ("linf",))[0]
-    done = carry_out(Recipe(method, norm, 1.0, 30), model, x, y)
+    done = carry_out(Recipe(method, ATTACKS[method].norms[0], 1.0, 30), model, x, y)
     assert answer(model, done.exact) != y
 
 
 def test_a_patch_paints_its_place_and_nothing_else() -> None:
     model, x = Small(), small_pictures(1)
-    done = carry_out(Recipe(PATCH, steps=5, place=(2, 3, 4, 2)), model, x, answer(model, x))
+    done = carry_out(Recipe("patch", steps=5, place=(2, 3, 4, 2)), model, x, answer(model, x))
     changed = (done.exact != x).any(1)[0]
     place = torch.zeros(8, 8, dtype=torch.bool)
     place[2:6, 3:5] = True
@@ -48,10 +49,10 @@ def test_a_patch_paints_its_place_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("recipe", "words"),
     [
-        (Recipe("Carlini–Wagner", "linf"), "another norm"),
-        (Recipe("DeepFool", target=1), "any other class"),
-        (Recipe("Smallest ε", epsilon=1e-6, steps=1), "Even the largest"),
-        (Recipe(PATCH), "no place"),
+        (Recipe("carlini-wagner", "linf"), "another norm"),
+        (Recipe("deepfool", target=1), "any other class"),
+        (Recipe("smallest", epsilon=1e-6, steps=1), "Even the largest"),
+        (Recipe("patch"), "no place"),
     ],
 )
 def test_what_cannot_be_done_is_said(recipe: Recipe, words: str) -> None:
@@ -60,11 +61,31 @@ def test_what_cannot_be_done_is_said(recipe: Recipe, words: str) -> None:
         carry_out(recipe, model, x, answer(model, x))
 
 
+def test_what_the_table_does_not_accept_is_said_by_its_one_call() -> None:
+    model, x = Small(), small_pictures(2)
+    for name, kind in ATTACKS.items():
+        if kind.single:
+            with pytest.raises(ValueError, match="one picture at a time; these were 2"):
+                attack(model, x, answer(model, x), 0.1, method=name)
+        if not kind.targeted:
+            with pytest.raises(ValueError, match="any other class"):
+                attack(model, x, answer(model, x), 0.1, method=name, targeted=True)
+
+
+@pytest.mark.parametrize("method", [name for name, kind in ATTACKS.items() if not kind.place])
+def test_a_bar_knows_about_how_many_steps_there_will_be(method: str) -> None:
+    model, x, steps = Small(), small_pictures(1), list[Step]()
+    recipe = Recipe(method, ATTACKS[method].norms[0], 1.0, 8)
+    carry_out(recipe, model, x, answer(model, x), steps.append)
+    few = method == "deepfool"  # ends when it is across
+    assert len(steps) <= recipe.expected_steps if few else len(steps) == recipe.expected_steps
+
+
 def test_a_target_is_approached() -> None:
     model, x = Small(), small_pictures(1)
     y = answer(model, x)
     target = (int(y) + 1) % 5
-    done = carry_out(Recipe("PGD", epsilon=16 / 255, target=target), model, x, y)
+    done = carry_out(Recipe("pgd", epsilon=16 / 255, target=target), model, x, y)
     before, after = (logits_of(model)(z).softmax(1)[0, target] for z in (x, done.exact))
     assert after > before
 

@@ -5,10 +5,10 @@ import copy
 import pytest
 import torch
 import torchvision
-from timm.layers import BatchNormAct2d
+from timm.layers import BatchNormAct2d, Conv2dSame
 from torch import Tensor, nn
 
-from models.classifier import Classifier, Pointwise, fold_batch_norm, pack_pointwise, ready, unique
+from models.classifier import Classifier, Packed, fold_batch_norm, pack, ready, unique
 
 
 def random_statistics(network: nn.Module) -> nn.Module:
@@ -207,32 +207,78 @@ def test_the_thousand_names_are_a_thousand(lite0: Classifier) -> None:
     assert not any("(" in name for name in lite0.categories)  # torchvision already tells the cranes apart
 
 
-def small_pointwise() -> nn.Conv2d:
-    conv = nn.Conv2d(5, 7, 1).requires_grad_(False)
-    return conv.to(memory_format=torch.channels_last)
+def frozen(conv: nn.Conv2d) -> nn.Conv2d:
+    return conv.requires_grad_(False).to(memory_format=torch.channels_last)
 
 
+KINDS = {
+    "1×1": lambda: nn.Conv2d(5, 7, 1),
+    "by channel": lambda: nn.Conv2d(5, 5, 3, padding=1, groups=5),
+    "stride": lambda: nn.Conv2d(5, 7, 3, stride=2, padding=1),
+    "same": lambda: Conv2dSame(5, 5, 3, stride=2, groups=5),
+}
+
+
+@pytest.mark.parametrize("clip", [False, True])
+@pytest.mark.parametrize("kind", list(KINDS))
 @pytest.mark.parametrize("shape", [(1, 5, 7, 7), (3, 5, 14, 1), (16, 5, 2, 3)])
-def test_a_packed_convolution_gives_the_answer_and_the_gradient_of_the_plain_one(shape: tuple[int, ...]) -> None:
-    conv = small_pointwise()
-    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    weights = torch.randn((shape[0], 7, *shape[2:]), generator=torch.Generator().manual_seed(1))
-    for model in (Pointwise(conv), copy.deepcopy(Pointwise(conv))):
+def test_a_packed_convolution_gives_the_answer_and_the_gradient_of_the_plain_one(
+    shape: tuple[int, ...], kind: str, clip: bool
+) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        conv = frozen(KINDS[kind]())
+        x = (6 * torch.randn(shape)).requires_grad_()
+    plain = nn.Sequential(conv, nn.ReLU6() if clip else nn.Identity())
+    weights = torch.randn(plain(x).shape, generator=torch.Generator().manual_seed(1))
+    (truth,) = torch.autograd.grad((plain(x) * weights).sum(), x)
+    assert truth.abs().max() > 0
+    assert not clip or ((plain(x) == 0).any() and ((plain(x) == 6).any() or kind != "1×1"))
+    for model in (Packed(conv, clip), copy.deepcopy(Packed(conv, clip))):
         (ours,) = torch.autograd.grad((model(x) * weights).sum(), x)
-        (truth,) = torch.autograd.grad((conv(x) * weights).sum(), x)
-        assert torch.allclose(model(x), conv(x), atol=1e-5)
+        assert torch.allclose(model(x), plain(x), atol=1e-5)
         assert torch.allclose(ours, truth, atol=1e-5)
 
 
 def test_a_packed_convolution_in_float64_is_the_plain_one() -> None:
-    conv = small_pointwise().double()
-    x = torch.randn(2, 5, 3, 3, dtype=torch.float64)
-    assert torch.equal(Pointwise(conv)(x), conv(x))
+    conv = frozen(nn.Conv2d(5, 7, 1)).double()
+    x = 9 * torch.randn(2, 5, 3, 3, dtype=torch.float64)
+    assert torch.equal(Packed(conv)(x), conv(x))
+    assert torch.equal(Packed(conv, clip=True)(x), conv(x).clamp(0, 6))
 
 
-def test_only_plain_pointwise_convolutions_are_packed() -> None:
+def test_only_plain_1x1_convolutions_and_those_that_are_clipped_are_packed() -> None:
     layers = [nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 1, stride=2), nn.Conv2d(4, 4, 1, groups=2)]
-    network = nn.Sequential(*layers).requires_grad_(False)
-    assert pack_pointwise(network) == (1 if torch.backends.mkldnn.is_available() else 0)
-    assert [type(layer) for layer in network[1:]] == [nn.Conv2d] * 3
-    assert pack_pointwise(network) == 0
+    network = nn.Sequential(*layers, nn.Conv2d(4, 4, 3), nn.ReLU6()).requires_grad_(False)
+    packed = 2 if torch.backends.mkldnn.is_available() else 0
+    assert pack(network) == packed
+    assert [type(layer) for layer in network[1:4]] == [nn.Conv2d] * 3
+    assert not packed or (isinstance(network[4], Packed) and network[4].clip and isinstance(network[5], nn.Identity))
+    assert pack(network) == 0
+
+
+def test_a_clip_behind_a_sum_stays() -> None:
+    class Residual(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.clip = nn.Conv2d(3, 3, 3, padding=1), nn.ReLU6()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.clip(self.conv(x) + x)
+
+    network = Residual().requires_grad_(False)
+    assert pack(network) == 0 and isinstance(network.clip, nn.ReLU6)
+
+
+def test_packing_changes_no_answer_and_no_gradient_of_a_network_with_clips() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = random_statistics(torchvision.models.mobilenet_v2(weights=None)).requires_grad_(False)
+        x = torch.randn(2, 3, 64, 64).requires_grad_()
+    plain = copy.deepcopy(network)
+    fold_batch_norm(network)
+    if torch.backends.mkldnn.is_available():
+        assert pack(network) == 52
+    assert (network(x) - plain(x)).abs().max() <= 1e-4 * plain(x).abs().max()
+    ours, truth = (torch.autograd.grad(n(x)[:, 3].sum(), x)[0] for n in (network, plain))
+    assert (ours - truth).abs().median() <= 1e-4 * truth.abs().max()

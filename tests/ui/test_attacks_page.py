@@ -1,14 +1,22 @@
 """The page "Step by step" in process: what it says of each attack, and of what cannot be done."""
 
+import re
+import threading
+from collections.abc import Callable
+
 import pytest
 import torch
 
+from attacks.gradient import Step
+from attacks.perturbation import to_8bit
 from attacks.recipes import Recipe
 from models import zoo
+from models.classifier import Classifier
 from models.picture import gallery, gallery_picture
 from tests.visiting import said, visit_page
-from ui import cached, fooling
+from ui import cached, fooling, running
 from ui.cached import Walked
+from ui.fooling import looks
 
 SHORT = {"attack": "PGD", "steps": "3"}
 
@@ -57,6 +65,11 @@ def test_a_closer_look_speaks(look: str, words: str) -> None:
     assert words in said(visit_page("attacks", **SHORT, look=look))
 
 
+def test_the_loss_around_is_watched_and_spoken_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "ACROSS", 3)
+    assert "along a random direction at" in said(visit_page("attacks", **SHORT, look="The loss around"))
+
+
 def test_weights_that_cannot_be_had_are_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_network(name: str) -> None:
         raise zoo.WeightsUnavailableError(f"The weights of {name} could not be fetched.")
@@ -91,7 +104,9 @@ def test_the_alarm_rings_only_for_an_attack_that_was_blind() -> None:
     walk = walk_of(Recipe(steps=3))
     walk.go(lambda _: None)
     assert fooling.alarm(walk) == ""
-    blind = cached.Walk(walk.network, walk.recipe, walk.x, walk.p, [vars_of(step, length=0.0) for step in walk.steps])
+    blind = cached.Walk(
+        walk.network, walk.recipe, walk.x, walk.p, steps=[vars_of(step, length=0.0) for step in walk.steps]
+    )
     assert "exactly zero at 3 of 3 steps (first at step 1)" in fooling.alarm(blind)
 
 
@@ -100,11 +115,131 @@ def vars_of(step: Walked, **changed: float) -> Walked:
 
 
 def test_a_surface_goes_on_where_it_was_stopped() -> None:
-    surface, walk, axis = cached.Surface(), walk_of(Recipe(steps=4)), (-0.01, 0.0, 0.01)
-    next(surface.finish(zoo.EMBEDDED, walk.x, walk.y, axis))
-    assert len(surface.rows) == 1
-    assert list(surface.finish(zoo.EMBEDDED, walk.x, walk.y, axis)) == [pytest.approx(2 / 3), 1.0]
-    whole = cached.Surface()
-    list(whole.finish(zoo.EMBEDDED, walk.x, walk.y, axis))
+    walk, axis = walk_of(Recipe(steps=4)), (-0.01, 0.0, 0.01)
+    surface, whole = (cached.Surface(zoo.EMBEDDED, walk.x, walk.y, axis) for _ in range(2))
+
+    def stop(_done: int) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        surface.go(stop)
+    assert surface.done == 1 and not surface.complete
+    told: list[int] = []
+    surface.go(told.append)
+    assert told == [2, 3] and surface.complete
+    whole.go(told.append)
     for one, other in zip(surface.rows, whole.rows, strict=True):
         assert torch.allclose(torch.tensor(one), torch.tensor(other))
+
+
+def test_your_label_is_the_truth_and_a_clean_picture_that_is_wrong_is_never_fooled() -> None:
+    """Traps 15 and 20."""
+    app = visit_page("attacks", **SHORT, truth="toaster")
+    assert "**Wrong before.** It called the clean picture “tripod”, not “toaster”" in said(app)
+    assert "**Fooled**" not in said(app)
+    app.slider(key="step").set_value(0).run()
+    assert "By your label it is “toaster”." in said(app)
+
+
+def test_an_attack_that_has_nothing_to_do_says_so() -> None:
+    words = said(visit_page("attacks", attack="DeepFool", truth="toaster"))
+    assert "Not one step was done" in words and "**Wrong before.**" in words
+
+
+def test_another_truth_is_another_walk() -> None:
+    own, label = (fooling.Asked(zoo.EMBEDDED, gallery_picture("camera"), Recipe(steps=1), y).walk() for y in (None, 5))
+    assert own is not label and own.clean_right and label.y == 5 and not label.clean_right
+
+
+def test_the_buttons_step_and_know_the_ends() -> None:
+    app = visit_page("attacks", **SHORT)
+    assert app.button(key="to_On").disabled and app.button(key="to_Last").disabled
+    for key, step in (("Back", 2), ("Clean", 0), ("On", 1), ("Last", 3)):
+        app.button(key=f"to_{key}").click().run()
+        assert app.slider(key="step").value == step
+    assert not app.exception
+
+
+class Small:
+    """Work of three steps, which waits for the fourth."""
+
+    def __init__(self) -> None:
+        self.done, self.complete, self.go_on, self.left = 0, False, threading.Event(), threading.Event()
+
+    def go(self, tell: Callable[[int], None]) -> None:
+        self.done = 0
+        try:
+            for _ in range(3):
+                self.done += 1
+                tell(self.done)
+            assert self.go_on.wait(20)
+            tell(4)
+            self.complete = True
+        except running.LeftError:
+            self.left.set()
+            raise
+
+
+def behind(work: Small) -> running.Behind:
+    return running.Behind(work, "me", lambda step: running.Sight(step / 4, f"step {step}"), running.Sight(0.0, "first"))
+
+
+def test_work_behind_a_fragment_is_seen_and_ends() -> None:
+    work = Small()
+    seen = behind(work)
+    while work.done < 3:
+        seen.look(0.01)
+    work.go_on.set()
+    seen.look(20)
+    assert work.complete and seen.sight == (1.0, "step 4", None) and not seen.thread.is_alive()
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_work_behind_a_fragment_ends_when_it_is_stopped_or_nobody_looks(
+    gone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = Small()
+    seen = behind(work)
+    if gone:
+        monkeypatch.setattr(running, "GONE", -1.0)
+    else:
+        seen.stop.set()
+    work.go_on.set()
+    assert work.left.wait(20)
+    seen.thread.join(20)
+    assert not work.complete and seen.stop.is_set()
+
+
+def test_what_goes_wrong_behind_a_fragment_is_told_to_it() -> None:
+    seen = running.Behind(Small(), "me", lambda _step: 1 / 0, running.Sight(0.0, "first"))
+    with pytest.raises(ZeroDivisionError):
+        seen.look(20)
+
+
+def test_one_eta_is_for_all_the_pictures_and_its_numbers_are_asked_again(lite0: Classifier) -> None:
+    pictures = tuple(gallery_picture(key) for key in ("camera", "coffee", "chelsea"))
+    asked = cached.Everyone(zoo.EMBEDDED, tuple(each.digest for each in pictures), 2, 8, 2)
+    found, steps = cached.universal(asked, pictures), list[Step]()
+    assert not found.complete and found.done == 0
+    found.go(steps.append)
+    assert found.complete and found.done == found.total == len(steps) == 2
+    assert found.eta is not None and float(found.eta.abs().max()) * 255 == pytest.approx(
+        4, abs=1e-3
+    )  # two steps of ε/4
+    x = to_8bit((found.x + found.eta).clamp(0, 1))
+    assert found.after is not None and found.after.tolist() == lite0(x).argmax(1).tolist()
+    assert found.before.tolist() == lite0(found.x).argmax(1).tolist()
+    assert found.noise is not None and found.noise.shape == (cached.DRAWS, 3)
+    found.go(steps.append)
+    assert len(steps) == 2, "nothing is computed twice"
+
+
+def test_one_eta_for_all_says_how_few_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "PASSES", 1)
+    app = visit_page("attacks", **SHORT, look="One η for all", made="2", all_eps="8")
+    words = said(app)
+    assert re.search(
+        r"fools \*\*\d of the 2\*\* pictures it was made from and \*\*\d of the 8\*\* it has never seen", words
+    )
+    assert "10 photographs come with the app: far too few" in words
+    assert list(app.dataframe[0].value["η"]) == ["made from it"] * 2 + ["never saw it"] * 8

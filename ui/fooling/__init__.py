@@ -10,8 +10,9 @@ import streamlit as st
 
 from attacks import apgd, classification, decision, defences, gradient, nearest, shared
 from attacks.balls import linf_optimize_linear, linf_project
+from attacks.classification import ATTACKS
 from attacks.perturbation import STEPS
-from attacks.recipes import BUDGET, NEAREST, NORMS, UNTARGETED, Recipe
+from attacks.recipes import Recipe
 from attacks.surface import slice_of_loss
 from figures import fooling as figures
 from models import zoo
@@ -20,13 +21,14 @@ from models.picture import Picture, from_pixels, gallery, gallery_picture, png
 from ui import address, cached, controls
 from ui.cached import Walk, Walked
 from ui.fool import LINK as FOOL_LINK
-from ui.fool import TARGET_HELP
+from ui.fool import OWN_ANSWER, SHARED, TARGET_HELP, TRUTH_HELP, wrong_before
 from ui.fool import UNTARGETED as ANY
 from ui.fooling.running import run
 from ui.fooling.running import shown as draw
 from ui.lecture import Download, Numbers
+from ui.navigation import FOOL
 
-METHODS = (*BUDGET, *NEAREST)
+METHODS = [name for name, attack in ATTACKS.items() if not attack.place]
 NORM_NAMES = {"linf": "L∞", "l2": "L2"}
 FIRST = Recipe()
 LONGEST = 50  # steps
@@ -35,24 +37,31 @@ EPSILON_HELP = (
     "that is tried. The other attacks that look for the nearest mistake have no budget."
 )
 
+
+def title_of(method: str) -> str:
+    """The name a person reads, also in a link."""
+    return ATTACKS[method].title
+
+
 LINK = {
-    **{name: FOOL_LINK[name] for name in ("network", "source", "gallery", "target")},
-    "attack": lambda name: name in METHODS,
+    **{name: FOOL_LINK[name] for name in SHARED},
+    "attack": lambda title: title in map(title_of, METHODS),
     "norm": lambda name: name in NORM_NAMES.values(),
 }
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a visitor asks: a recipe, and the picture and the network it is for."""
+    """What a visitor asks: a recipe, the picture and the network it is for; `truth`: the true class, None for the answer."""
 
     network: str
     picture: Picture
     recipe: Recipe
+    truth: int | None = None
 
     def walk(self, recipe: Recipe | None = None) -> Walk:
         """The attack of the recipe, or of another one, on this picture."""
-        return cached.walk(self.network, self.picture.digest, recipe or self.recipe, self.picture)
+        return cached.walk(self.network, self.picture.digest, recipe or self.recipe, self.truth, self.picture)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -74,47 +83,53 @@ class Shown:
 
 def ask() -> Asked | None:
     """Two rows: of what, and how. Then the attack, seen while it is done; None, with a word, where there is no step to show."""
-    first = st.columns([1.3, 1.2, 1.2, 1.2])
+    first = st.columns([1.35, 1.1, 0.9, 1, 1])
     with first[0]:
         source = controls.source()
     with first[1]:
         picture = controls.picture(source)
     with first[2]:
         network = controls.network()
+    names = cached.classifier(network).categories
     with first[3]:
-        names = cached.classifier(network).categories
+        truth = controls.category("True class", OWN_ANSWER, names, "truth", TRUTH_HELP)
+    with first[4]:
         target = controls.category("Make it say", ANY, names, "target", TARGET_HELP)
     recipe = _recipe(target)
     if picture is None:
         return None
-    asked = Asked(network, picture, recipe)
-    return asked if run(asked.walk(), "walk", stoppable=True) else None
+    asked = Asked(network, picture, recipe, truth)
+    return asked if run(asked.walk(), "walk") else None
 
 
 def _recipe(target: int | None) -> Recipe:
     second = st.columns([1.3, 0.8, 1.4, 1.4], vertical_alignment="top")
     method = second[0].selectbox(
-        "Attack", METHODS, index=METHODS.index(FIRST.method), key="attack", bind="query-params"
+        "Attack",
+        METHODS,
+        index=METHODS.index(FIRST.method),
+        format_func=title_of,
+        key="attack",
+        bind="query-params",
     )
-    norms = NORMS.get(method, tuple(NORM_NAMES))
-    named = [NORM_NAMES[norm] for norm in norms]
+    attack = ATTACKS[method]
+    named = {name: norm for norm, name in NORM_NAMES.items() if norm in attack.norms}
     with second[1]:
         if len(named) > 1:
             name = st.segmented_control("Norm", named, default="L∞", required=True, key="norm", bind="query-params")
         else:
-            name = named[0]
+            name = next(iter(named))
             st.markdown(f"Norm\n\n**{name}**, its own")
-    norm = norms[named.index(name)] if name in named else norms[0]
-    epsilon = FIRST.epsilon
+    norm = named.get(name or "", attack.norms[0])
+    epsilon, steps = FIRST.epsilon, FIRST.steps
     with second[2]:
-        if method not in NEAREST[1:]:
+        if attack.epsilon:
             epsilon = _epsilon(norm)
-    steps = FIRST.steps
     with second[3]:
-        if method != "FGSM":
+        if attack.steps:
             steps = st.slider("Steps", 1, LONGEST, FIRST.steps, key="steps", bind="query-params")
-    if target is not None and method in UNTARGETED:
-        st.caption(f"{method} looks for any other class: “Make it say” is left aside.")
+    if target is not None and not attack.targeted:
+        st.caption(f"{attack.title} looks for any other class: “Make it say” is left aside.")
         target = None
     return Recipe(method, norm, epsilon, steps, target)
 
@@ -134,7 +149,7 @@ def first_screen() -> None:
 def stepped(asked: Asked) -> Shown:
     """The walk, a step of it in view."""
     walk = asked.walk()
-    t = _step(walk, f"{asked.network} {asked.picture.digest} {asked.recipe}")
+    t = _step(walk, f"{asked.network} {asked.picture.digest} {asked.recipe} {asked.truth}")
     shown = Shown(asked, walk, t)
     _pictures(shown)
     return shown
@@ -147,9 +162,32 @@ def _step(walk: Walk, me: str) -> int:
         told = st.query_params.get("step", "") if "step_of" not in st.session_state else ""
         st.session_state["step"] = int(told) if told.isdecimal() and int(told[:6]) <= last else last
         st.session_state["step_of"] = (me, last)
+    if not last:
+        st.info("Not one step was done: the clean picture was answered so already.", icon=":material/flag:")
+        return 0
     t = st.slider("Step t (0: the clean picture)", 0, last, key="step")
+    with st.container(horizontal=True):
+        for label, icon, key, to in (
+            ("Clean", "first_page", "Home", 0),
+            ("Back", "chevron_left", "Left", max(t - 1, 0)),
+            ("On", "chevron_right", "Right", min(t + 1, last)),
+            ("Last", "last_page", "End", last),
+        ):
+            st.button(
+                label,
+                key=f"to_{label}",
+                icon=f":material/{icon}:",
+                shortcut=key,
+                disabled=t == to,
+                on_click=_go,
+                args=(to,),
+            )
     address.hold("step", str(t))
     return t
+
+
+def _go(t: int) -> None:
+    st.session_state["step"] = t
 
 
 def _pictures(shown: Shown) -> None:
@@ -176,16 +214,16 @@ def curves(walk: Walk) -> dict[str, Any]:
     steps = walk.steps
     return {
         "J": [step.J for step in steps],
-        "length": [] if walk.recipe.method == "HopSkipJump" else [step.length for step in steps],
+        "length": [step.length for step in steps] if walk.recipe.attack.gradient else [],
         "p_truth": [float(walk.p[walk.y]), *(float(step.p[walk.y]) for step in steps)],
         "followed": FOLLOWED.get(walk.recipe.method, "J before the step"),
     }
 
 
 FOLLOWED = {
-    "DeepFool": "margin to the nearest rival",
-    "Carlini–Wagner": "margin",
-    "HopSkipJump": "‖η‖₂ before the step",
+    "deepfool": "margin to the nearest rival",
+    "carlini-wagner": "margin",
+    "hop-skip-jump": "‖η‖₂ before the step",
 }
 
 
@@ -193,9 +231,12 @@ def _of_step(shown: Shown) -> str:
     """What the step in view did, in a sentence or two."""
     step, walk = shown.step, shown.walk
     if step is None:
-        return f"The clean picture. What the network says of it, “{shown.asked.names[walk.y]}”, is taken for the truth."
+        truth = f"“{shown.asked.names[walk.y]}”"
+        if walk.truth is None:
+            return f"The clean picture. What the network says of it, {truth}, is taken for the truth."
+        return f"The clean picture. By your label it is {truth}."
     words = f"Step {shown.t}: {FOLLOWED.get(walk.recipe.method, 'the loss J')} was **{step.J:.4f}**"
-    if walk.recipe.method != "HopSkipJump":
+    if walk.recipe.attack.gradient:
         words += f", the gradient's length {step.length:.3g}"
     words += f". Now L∞ = {255 * step.linf:.2f}/255, L2 = {step.l2:.3f}."
     if step.held is not None:
@@ -209,20 +250,25 @@ def outcome(shown: Shown) -> str:
     if walk.found is None or walk.p_found is None or walk.p_exact is None:
         return "The attack was stopped; what follows is about the picture of its last step."
     answer, exact = int(walk.p_found.argmax()), int(walk.p_exact.argmax())
-    hit, change = walk.counts(answer), walk.found
+    hit, change = walk.clean_right and walk.counts(answer), walk.found
+    said = "**Fooled**" if hit else "**Not fooled**"
     rounded = ""
-    if walk.counts(exact) and not hit:
+    if not walk.clean_right:
+        said = f"**Wrong before.** {wrong_before(names[int(walk.p.argmax())], names[walk.y])} The attack"
+    elif walk.recipe.target == walk.y:
+        rounded = " The target is the class the picture has already: choose another."
+    elif walk.counts(exact) and not hit:
         rounded = f" Before it was rounded it was “{names[exact]}”: this mistake is nearer than 8 bits can tell."
     return (
-        f"**{'Fooled' if hit else 'Not fooled'}**: {walk.recipe.method} ends at “{names[answer]}” with {walk.p_found.max():.1%}; "
-        f"as an 8-bit picture L∞ = {255 * float(change.linf):.0f}/255, L2 = {float(change.l2):.3f}."
+        f"{said}: {walk.recipe.attack.title} ends at “{names[answer]}” with "
+        f"{walk.p_found.max():.1%}; as an 8-bit picture L∞ = {255 * float(change.linf):.0f}/255, L2 = {float(change.l2):.3f}."
         f"{rounded}"
     )
 
 
 def alarm(walk: Walk) -> str:
     """The zero-gradient alarm; "" where there was always something to follow."""
-    if walk.recipe.method == "HopSkipJump":
+    if not walk.recipe.attack.gradient:
         return ""
     blind = [step.t + 1 for step in walk.steps if step.length == 0]
     if not blind:
@@ -255,23 +301,23 @@ def table(walk: Walk, names: tuple[str, ...]) -> pd.DataFrame:
 def numbers(shown: Shown) -> Numbers:
     walk = shown.walk
     return Numbers(
-        f"Every step of {walk.recipe.method}; J and its gradient before the step, all else after it; p(y) and the answer are of "
-        "the picture rounded to 8 bits.",
+        f"Every step of {walk.recipe.attack.title}; J and its gradient before the step, all else after it; p(y) and the answer "
+        "are of the picture rounded to 8 bits.",
         table(walk, shown.asked.names),
     )
 
 
 CODE: dict[str, tuple[Callable[..., Any], ...]] = {
-    "FGSM": (gradient.fgsm,),
-    "PGD": (gradient.pgd,),
-    "Momentum": (gradient.pgd,),
-    "Auto-PGD": (apgd.apgd,),
-    "Smallest ε": (nearest.smallest_epsilon, gradient.pgd),
-    "DeepFool": (nearest.deepfool, classification.margins),
-    "Carlini–Wagner": (nearest.carlini_wagner, classification.margin),
-    "HopSkipJump": (decision.hop_skip_jump, decision.slope),
+    "fgsm": (gradient.fgsm,),
+    "pgd": (gradient.pgd,),
+    "momentum": (gradient.pgd,),
+    "apgd": (apgd.apgd,),
+    "smallest": (nearest.smallest_epsilon, gradient.pgd),
+    "deepfool": (nearest.deepfool, classification.margins),
+    "carlini-wagner": (nearest.carlini_wagner, classification.margin),
+    "hop-skip-jump": (decision.hop_skip_jump, decision.slope),
 }
-LOOKED = (slice_of_loss, defences.through, defences.expected, shared.patch, grad_cam)
+LOOKED = (slice_of_loss, defences.through, defences.expected, shared.universal, shared.patch, grad_cam)
 
 
 def code() -> tuple[Callable[..., Any], ...]:
@@ -279,6 +325,14 @@ def code() -> tuple[Callable[..., Any], ...]:
     chosen = CODE.get(str(st.session_state.get("attack", FIRST.method)), ())
     balls = (linf_optimize_linear, linf_project)
     return (*chosen, classification.cross_entropy, gradient.gradient, *balls, *LOOKED)
+
+
+def back_to_fool(asked: Asked) -> None:
+    """The way to the page with the slider: the same picture, network and target, and ε if it is of that page's norm."""
+    kept = {name: st.query_params[name] for name in SHARED if name in st.query_params}
+    if asked.recipe.norm == "linf" and asked.recipe.attack.epsilon:
+        kept["eps"] = str(round(asked.recipe.epsilon * STEPS))
+    st.page_link(FOOL.file, label="Slide ε instead, one step of the fast gradient", icon=FOOL.icon, query_params=kept)
 
 
 def downloads(shown: Shown) -> list[Download]:

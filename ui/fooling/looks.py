@@ -1,4 +1,4 @@
-"""The closer looks of the page "Step by step": the loss around, another network, defences, where it looks, a patch."""
+"""The closer looks of "Step by step": defences, another network, the loss around, where it looks, a patch, one η for all."""
 
 import hashlib
 from collections.abc import Callable
@@ -8,19 +8,23 @@ import streamlit as st
 import torch
 from torch import Tensor
 
-from attacks.perturbation import STEPS
-from attacks.recipes import PATCH, Recipe, defended
+from attacks.gradient import Step
+from attacks.perturbation import STEPS, to_8bit
+from attacks.recipes import Recipe, defended
 from figures import fooling as figures
 from models import zoo
-from models.picture import from_pixels, to_tensor
-from ui import cached, controls
-from ui.cached import Walk
+from models.picture import from_pixels, gallery, gallery_picture, to_tensor
+from ui import address, cached, controls
+from ui.cached import Everyone, Walk
 from ui.fooling import Shown, final
 from ui.fooling.running import run
 from ui.fooling.running import shown as draw
+from ui.looks import closer
+from ui.running import Sight, look_on
 
 ACROSS = 17  # points on a side of the slice
 PATCH_STEPS = 40
+PASSES = 20  # over the pictures that one η is made from
 
 Defences = tuple[tuple[str, float], ...]
 
@@ -40,11 +44,15 @@ def surface(shown: Shown) -> None:
     asked, walk = shown.asked, shown.walk
     most = st.slider("Half the side, in 255ths", 1, 16, 4, key="side", bind="query-params")
     axis = tuple(most / STEPS * (2 * i / (ACROSS - 1) - 1) for i in range(ACROSS))
-    found = cached.surface(asked.network, asked.picture.digest, axis)
-    bar = st.progress(0.0, f"{ACROSS * ACROSS} pictures …")
-    for share in found.finish(asked.network, walk.x, walk.y, axis):
-        bar.progress(share, f"{round(share * ACROSS)} of {ACROSS} rows of {ACROSS} pictures …")
-    bar.empty()
+    found = cached.surface(asked.network, asked.picture.digest, walk.y, axis, walk.x)
+
+    def seen(done: int) -> Sight:
+        return Sight(done / ACROSS, f"{done} of {ACROSS} rows of {ACROSS} pictures …")
+
+    me = f"{asked.network} {asked.picture.digest} {walk.y} {most}"
+    look_on(found, "surface", me, seen, first=f"{ACROSS * ACROSS} pictures …", again="Go on")
+    if not found.complete:
+        return
     rows = [row.tolist() for row in found.rows]
     middle = ACROSS // 2
     along, across = rows[middle], [row[middle] for row in rows]
@@ -129,7 +137,7 @@ def defences(shown: Shown) -> None:
     with columns[0]:
         _defended(shown, "Clean", shown.walk.x, chosen)
     with columns[1]:
-        _defended(shown, f"{shown.walk.recipe.method}, which knows of none", adversarial(shown.walk), chosen)
+        _defended(shown, f"{shown.walk.recipe.attack.title}, which knows of none", adversarial(shown.walk), chosen)
     knows = st.toggle("Attack through them (PGD)", key="through", bind="query-params")
     shifts = st.toggle(
         "… and expect shifts of up to 4 pixels (EOT)", key="eot", bind="query-params", disabled=not knows
@@ -137,9 +145,9 @@ def defences(shown: Shown) -> None:
     if not knows:
         return
     of = shown.walk.recipe
-    recipe = Recipe("PGD", of.norm, of.epsilon, of.steps, of.target, chosen, shifts)
+    recipe = Recipe("pgd", of.norm, of.epsilon, of.steps, of.target, chosen, shifts)
     aware = shown.asked.walk(recipe)
-    if run(aware, "aware"):
+    if run(aware, "aware", fragment=True):
         with columns[2]:
             _defended(shown, "PGD that knows them", adversarial(aware), chosen)
         st.markdown(
@@ -205,11 +213,11 @@ def patch(shown: Shown) -> None:
             selection_mode="box",
             alt="The picture on which a box is drawn",
         )
-    recipe = Recipe(PATCH, steps=PATCH_STEPS, target=walk.recipe.target, place=box)
+    recipe = Recipe("patch", steps=PATCH_STEPS, target=walk.recipe.target, place=box)
     if not st.toggle("Paint it", key="paint", bind="query-params"):
         return
     painted = asked.walk(recipe)
-    if run(painted, "patch") and painted.p_found is not None:
+    if run(painted, "patch", fragment=True) and painted.p_found is not None:
         p = painted.p_found
         columns = st.columns(2)
         with columns[0]:
@@ -233,10 +241,71 @@ def _take_box(side: int) -> None:
         st.session_state[length] = int(min(max(max(ends) - begin, 8), side - begin))
 
 
+def shared(shown: Shown) -> None:
+    """One η for all pictures of the gallery, made from some of them and tried on the others."""
+    own = shown.asked.picture
+    pool = tuple(gallery_picture(key) for key in gallery())
+    strangers = () if own.digest in {each.digest for each in pool} else (own,)
+    left, right = st.columns(2)
+    made = left.slider("Made from the first … of the gallery", 1, len(pool) - 1, 7, key="made", bind="query-params")
+    n = right.slider("ε of this η, in 255ths", 1, 32, 4, key="all_eps", bind="query-params")
+    pictures = pool + strangers
+    asked = Everyone(shown.asked.network, tuple(each.digest for each in pictures), made, n, PASSES)
+    found = cached.universal(asked, pictures)
+
+    def seen(step: Step) -> Sight:
+        words = f"Step {found.done} of {found.total}: mean loss {found.J[-1]:.3f}"
+        return Sight(found.done / found.total, words, from_pixels(to_8bit(step.x.clamp(0, 1))))
+
+    look_on(found, "universal", str(asked), seen, first=f"The gradient of {made} pictures …")
+    if found.eta is None or found.after is None or found.noise is None or found.p_after is None:
+        return
+    fooled, by_chance = found.after != found.before, found.noise != found.before
+    st.markdown(
+        f"This one η of ±{n}/255 fools **{fooled[:made].sum()} of the {made}** pictures it was made from and "
+        f"**{fooled[made:].sum()} of the {len(pictures) - made}** it has never seen. Random ±{n}/255 noise, one pattern for all, "
+        f"fools {by_chance.sum(1).mean():.1f} of the {len(pictures)} (mean of {len(by_chance)} patterns)."
+    )
+    picture, table = st.columns([1, 2])
+    with picture:
+        grey = from_pixels(torch.full_like(found.eta, 0.5))
+        eta, factor = figures.amplified(grey, from_pixels(to_8bit(0.5 + found.eta)))
+        draw(eta, f"η × {factor}, grey is 0")
+    names = shown.asked.names
+    titles = [entry.title for entry in gallery().values()] + [each.name for each in strangers]
+    rows = [
+        {
+            "picture": title,
+            "η": "made from it" if i < made else "never saw it",
+            "says of x": names[found.before[i]],
+            "p": found.p_before[i],
+            "says of x + η": names[found.after[i]],
+            "p of that": found.p_after[i],
+            "fooled": bool(fooled[i]),
+            "by noise": f"{by_chance[:, i].sum()} of {len(by_chance)}",
+        }
+        for i, title in enumerate(titles)
+    ]
+    table.dataframe(pd.DataFrame(rows).round(3), hide_index=True)
+    st.caption(
+        f"{len(pool)} photographs come with the app: far too few to say how often such an η fools (Moosavi-Dezfooli 2017 takes "
+        "10,000 to make it and 50,000 to try it). What the network says of each clean picture is taken for its truth; all "
+        f"answers are of pictures rounded to 8 bits. {found.total} steps of ε/4."
+    )
+
+
+@st.fragment
+def closer_look(shown: Shown) -> None:
+    """One of the looks; a fragment of its own, that a long one may be stopped, and what is above is left alone."""
+    address.keep()
+    closer(shown, LOOKS)
+
+
 LOOKS: dict[str, Callable[[Shown], None]] = {
     "Defences": defences,
     "Another network": transfer,
     "The loss around": surface,
     "What speaks for it": looking,
     "A patch": patch,
+    "One η for all": shared,
 }

@@ -8,24 +8,21 @@ from ui.cached import Walk, Walked
 from ui.running import Sight
 
 
-def run(walk: Walk, key: str, *, stoppable: bool = False) -> bool:
-    """`running.run` an attack. Returns whether there is a step to be shown; says why if there is none."""
+def run(walk: Walk, key: str, *, fragment: bool = False) -> bool:
+    """`running.run` an attack, or in a `fragment` `look_on`. Returns whether something came of it; says why if nothing did."""
+    title = walk.recipe.attack.title
 
     def seen(step: Walked) -> Sight:
-        words = f"{walk.recipe.method}: step {walk.done}, p(y) = {step.p[walk.y]:.3f}"
-        return Sight(walk.done / expected_steps(walk), words, step.pixels)
+        words = f"{title}: step {walk.done}, p(y) = {step.p[walk.y]:.3f}"
+        return Sight(walk.done / walk.recipe.expected_steps, words, step.pixels)
 
-    me = f"{walk.network} {walk.recipe} {walk.x.sum()}"
-    running.run(walk, key, me, seen, first=f"{walk.recipe.method}: the first step …", stoppable=stoppable)
+    watched = running.look_on if fragment else running.run
+    watched(
+        walk, key, f"{walk.network} {walk.recipe} {walk.x.sum()} {walk.y}", seen, first=f"{title}: the first step …"
+    )
     if walk.refusal:
         st.warning(walk.refusal, icon=":material/block:")
-    return bool(walk.steps) and not walk.refusal
-
-
-def expected_steps(walk: Walk) -> int:
-    """About how many steps there will be, for the bar: three searches, or six halvings, of an attack that repeats its walk."""
-    repeats = {"Carlini–Wagner": 3, "Smallest ε": 6}.get(walk.recipe.method, 1)
-    return 1 if walk.recipe.method == "FGSM" else repeats * walk.recipe.steps
+    return not walk.refusal and (walk.complete or bool(walk.steps))
 
 
 def shown(pixels: np.ndarray, words: str) -> None:
