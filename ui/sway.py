@@ -143,7 +143,7 @@ def ask() -> Asked | None:
 
 def _picture(subject: str) -> tuple[Picture | None, str, str]:
     """The picture, the question if one is asked, and the network of a hub that is asked, "" for the app's own."""
-    first, second, third, fourth = st.columns([1.2, 1.4, 1.3, 1.7])
+    first, second, third, fourth = st.columns([1.5, 1.4, 1.4, 1.7])
     if subject == CAPTCHA:
         letters = controls.text("Letters", LETTERS, "letters", WIDEST, place=first, max_chars=WIDEST)
         return cached.captcha(drawable(letters), *NOISY), "", ""
