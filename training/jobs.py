@@ -337,7 +337,7 @@ class Room:
             task = pickle.dumps((run.train, {**run.options, "resume": run.latest}))
         desk = client.submit(Desk, task, actor=True, pure=False, workers=[run.worker], allow_other_workers=True)
         found = desk.result(PATIENCE)
-        run.worker = found.worker
+        run.worker = found.where().result(PATIENCE)
         return found
 
     def _restart(self, worker: str) -> None:
