@@ -151,8 +151,8 @@ def recorded(
     figure = make_subplots(
         1,
         3,
-        column_widths=[0.4, 0.32, 0.28],
-        horizontal_spacing=0.06,
+        column_widths=[0.4, 0.3, 0.3],
+        horizontal_spacing=0.09,
         subplot_titles=["accuracy on test pictures, %", "what ink adds to each unit", "how the unit answers to grey"],
     )
     epochs, units = grey.shape[:2]

@@ -55,7 +55,8 @@ def test_before_a_run_the_network_is_there_as_it_begins() -> None:
     assert f"**{metrics['pgd']:.1f} %** under PGD-20" in said(app)
 
 
-def test_a_run_overfits_on_purpose_and_says_so_and_epsilon_is_changed_while_it_runs(running: None) -> None:
+@pytest.mark.usefixtures("running")
+def test_a_run_overfits_on_purpose_and_says_so_and_epsilon_is_changed_while_it_runs() -> None:
     app = visit(part=harden.DIGITS)
     next(button for button in app.button if button.label == "Overfit on purpose").click().run()
     assert app.slider(key="alpha").value == 0 and app.slider(key="epsilon").value == 0.3
@@ -83,7 +84,7 @@ def recorded_as_if() -> dict[str, Any]:
         }
         for name, how in RUNS.items()
     }
-    cards = dict.fromkeys(RUNS, {"accuracy": 98.7, "autoattack_0.3": 89.1})
+    cards = {name: {"accuracy": 98.7, "autoattack_0.3": 89.1} for name in RUNS}
     return {
         "command": "python -m training report harden --data DIR",
         "about": "As if.",
