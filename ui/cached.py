@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from attacks.axis import (
