@@ -472,7 +472,7 @@ def made_numbers(logits: torch.Tensor, classes: torch.Tensor, confidence: torch.
 def draw_cures(choice: Choice) -> Shown | None:
     """Modes and JS of every setting over seeds."""
     found = zoo.recorded(NAME)
-    if not found:
+    if "cures" not in found:
         st.info("Nothing was recorded of collapse and cures.")
         return None
     st.plotly_chart(
