@@ -42,12 +42,13 @@ def test_every_part_opens_and_every_part_has_numbers() -> None:
 
 def test_a_step_of_the_judge_alone_leaves_what_is_made_as_it_was() -> None:
     app = visit(learns="The judge alone", every="1", run="a judge alone")
-    app.button(key="generate_step").click().run()
-    run = room.ROOM.find("generate/a judge alone")
-    deadline = time.monotonic() + 60
-    while (run.latest is None or run.latest.step < 1) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    app.run()
+    for step in (0, 1):  # the first is where it begins
+        app.button(key="generate_step").click().run()
+        run = room.ROOM.find("generate/a judge alone")
+        deadline = time.monotonic() + 60
+        while (run.latest is None or run.latest.step < step) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        app.run()
     assert not app.exception and run.latest.step == 1 and "Paused" in said(app)
     first = next(gan.train(**{k: v for k, v in run.options.items() if k != "resume"}))
     assert torch.equal(run.latest.view["made"], first.view["made"])
