@@ -18,7 +18,11 @@ def main() -> None:
     dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
     get_mp_context().set_forkserver_preload([WORKER])
     cluster = LocalCluster(
-        n_workers=int(sys.argv[1]), threads_per_worker=1, dashboard_address=None, memory_limit=0, preload=[WORKER]
+        n_workers=int(sys.argv[1]),
+        threads_per_worker=1,
+        dashboard_address="127.0.0.1:0",
+        memory_limit=0,
+        preload=[WORKER],
     )
     print(cluster.scheduler_address, flush=True)
     sys.stdin.read()

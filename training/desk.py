@@ -27,15 +27,16 @@ class Pull:
 class Desk:
     """A training that has begun, and what is to be changed in it."""
 
-    worker = ""  # its address; Dask asks the class whether there is such a thing
-
     def __init__(self, task: bytes):
         """Args: task: the pickled training and its options."""
         train, options = pickle.loads(task)
         self.run = train(**options)
         self.begun = False
         self.changes: dict[str, Any] = {}
-        self.worker = get_worker().address
+
+    def where(self) -> str:
+        """The address of its worker."""
+        return str(get_worker().address)
 
     def pull(self, changes: Mapping[str, Any], seconds: float) -> Pull:
         """The snapshots of so many seconds, at least one; `changes` of hyper-parameters hold from the next one on."""

@@ -33,6 +33,7 @@ KEPT_RUNS = 50  # runs that are over and can still be found
 KEPT = 2000  # snapshots of a run whose metrics are remembered
 FORGOTTEN = 600.0  # seconds without anybody looking, after which a run ends
 PATIENCE = 60.0  # seconds for one pull; a worker that is silent for longer is started anew
+ANSWERS_WITHIN = 10.0  # seconds: a scheduler
 TOGETHER = 0.1  # seconds: snapshots that are made faster than this come together
 ROOT = Path(__file__).parent.parent
 
@@ -69,6 +70,7 @@ class Run:
     worker: str = ""
     looked: float = field(default_factory=time.monotonic)
     paused: bool = False
+    _desk: Any = None  # on the worker, once it is there
     _steps: int = 0  # to be done although it is paused
     _changes: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -84,7 +86,7 @@ class Run:
             return "waiting"
         if self.paused and not self._steps:
             return "paused"
-        return "running" if self.worker else "starting"
+        return "running" if self._desk else "starting"
 
     def look(self) -> "Run":
         """Somebody is looking at it: it is not forgotten."""
@@ -202,28 +204,32 @@ class Room:
         for thread in self._threads:
             thread.join(5.0)
         with self._starting:
-            if self._client is not None:
-                self._client.close()
-                self._client = None
-            if self._embedded is not None:
-                assert self._embedded.stdin is not None
-                self._embedded.stdin.close()
-                self._embedded.wait()
-                self._embedded = None
+            self._shut()
 
     # ------------------------------------------------------------ the engine
 
     def client(self) -> Client:
         """The engine, started when first asked for. Raises ValueError if the cluster does not answer."""
         with self._starting:
-            if self._client is None:
+            if self._client is None or self._client.status != "running":
+                self._shut()
                 self._client = self._connect(os.environ.get(CLUSTER))
             return self._client
+
+    def _shut(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+        if self._embedded is not None:
+            assert self._embedded.stdin is not None
+            self._embedded.stdin.close()
+            self._embedded.wait()
+            self._embedded = None
 
     def _connect(self, address: str | None) -> Client:
         if address:
             try:
-                return Client(address, timeout=10)
+                return Client(address, timeout=ANSWERS_WITHIN)
             except OSError as error:
                 raise ValueError(f"No Dask scheduler answers at {address} (from {CLUSTER}).") from error
         command = [sys.executable, "-m", "training.cluster", str(self.places)]
@@ -258,14 +264,13 @@ class Room:
         return run
 
     def _serve(self, run: Run) -> None:
-        desk = None
         try:
             while self._granted(run):
-                if desk is None or self._crowded(run):
-                    desk = self._desk(run)
+                if run._desk is None:
+                    run._desk = self._new_desk(run)
                 began = time.monotonic()
                 alone = run.speed or run.paused
-                pull = desk.pull(run._take_changes(), 0.0 if alone else TOGETHER).result(PATIENCE)
+                pull = run._desk.pull(run._take_changes(), 0.0 if alone else TOGETHER).result(PATIENCE)
                 run._keep(pull)
                 if pull.error:
                     run.end("failed", pull.error)
@@ -281,6 +286,7 @@ class Room:
                 self._restart(run.worker)
         finally:
             with self._told:
+                run._desk = None
                 self._leave(run)
 
     def _granted(self, run: Run) -> bool:
@@ -303,6 +309,8 @@ class Room:
             self._queue.append(run)
         if self._queue[0] is run and len(self._at_work) < self.places:
             self._queue.remove(run)
+            if any(other.worker == run.worker for other in self._at_work):
+                run._desk = None  # another run came to its worker while it was paused
             self._at_work.append(run)
             run.ahead = None
             self._told.notify_all()
@@ -317,26 +325,20 @@ class Room:
             run.ahead = None
             self._told.notify_all()
 
-    def _crowded(self, run: Run) -> bool:
-        """Whether another run came to its worker while it was paused."""
-        with self._told:
-            return any(other.worker == run.worker for other in self._at_work if other is not run)
-
-    def _desk(self, run: Run) -> Any:
+    def _new_desk(self, run: Run) -> Any:
         """A desk on the worker with the fewest runs, for what comes after the last snapshot."""
         client = self.client()
         client.wait_for_workers(1, timeout=PATIENCE)
+        workers = client.scheduler_info(n_workers=-1)["workers"]
         with self._told:
             busy = [other.worker for other in self._at_work if other is not run]
+            run.worker = min(workers, key=busy.count)
             run._changes.clear()  # they are among the options
-            options = {**run.options, "resume": run.latest}
-        workers = sorted(client.scheduler_info(n_workers=-1)["workers"], key=busy.count)
-        task = pickle.dumps((run.train, options))
-        desk = client.submit(Desk, task, actor=True, pure=False, workers=workers[:1], allow_other_workers=True).result(
-            PATIENCE
-        )
-        run.worker = desk.worker
-        return desk
+            task = pickle.dumps((run.train, {**run.options, "resume": run.latest}))
+        desk = client.submit(Desk, task, actor=True, pure=False, workers=[run.worker], allow_other_workers=True)
+        found = desk.result(PATIENCE)
+        run.worker = found.where().result(PATIENCE)
+        return found
 
     def _restart(self, worker: str) -> None:
         with suppress(Exception):  # a cluster's worker may have nobody who starts it anew

@@ -108,6 +108,8 @@ def live(
     _pass_on(key, run if steers else None, {k: options[k] for k in changeable}, speed)
     with st.container(horizontal=True, vertical_alignment="center"):
         _buttons(key, name, train, options, changeable, run, steers)
+    if run is not None and any(run.options[k] != v for k, v in options.items() if k not in changeable):
+        st.caption("The run has other settings than the controls ask for: Start anew takes them.")
     _follow_live(run, first, draw)
     return (run and moment_of(run)) or first
 
