@@ -67,9 +67,9 @@ def main() -> None:
     seconds_until(lambda: run not in room._at_work)
     steps = []
     for _ in range(PULLS):
-        here = run.latest
+        done = len(run.history) + 1
         run.step()
-        steps.append(1000 * seconds_until(lambda here=here: run.latest is not here))
+        steps.append(1000 * seconds_until(lambda: len(run.history) >= done))  # noqa: B023
     tell("One step to its snapshot (100 kB), p50", statistics.median(steps), "ms", "<= 150")
     tell("the same, p90", statistics.quantiles(steps, n=10)[-1], "ms")
     run.stop()

@@ -336,7 +336,7 @@ class Room:
             run._changes.clear()  # they are among the options
             task = pickle.dumps((run.train, {**run.options, "resume": run.latest}))
         desk = client.submit(Desk, task, actor=True, pure=False, workers=[run.worker], allow_other_workers=True)
-        found = desk.result(PATIENCE)
+        found: Any = desk.result(PATIENCE)  # not the Desk, but an actor that answers for it
         run.worker = found.where().result(PATIENCE)
         return found
 
