@@ -280,9 +280,11 @@ def _plane(of: Task, network: nn.Module, x_adv: Pictures) -> dict[str, Tensor]:
 def _weights(of: Task, network: nn.Module, x_adv: Pictures) -> dict[str, Tensor]:
     """What each unit of the first layer weighs, and some digits with what PGD made of them and the answers to both."""
     assert isinstance(network, MLP)
+    first = network.layers[0]
+    assert isinstance(first, nn.Linear)
     x, x_adv = of.x_test[:SHOWN].clone(), x_adv[:SHOWN].clone()  # or the whole of the storage travels with them
     return {
-        "weights": network.layers[0].weight.detach().view(-1, *x.shape[2:]).clone(),
+        "weights": first.weight.detach().view(-1, *x.shape[2:]).clone(),
         "x": x[:, 0],
         "x_adv": x_adv[:, 0],
         "y": of.y_test[:SHOWN].clone(),

@@ -722,7 +722,7 @@ def reader() -> CaptchaReader:
 
 @st.cache_resource(show_spinner=False)
 def digit_classifier(name: str) -> DigitClassifier:
-    """A classifier of digits, by its card. Raises `zoo.WeightsUnavailableError`, and OSError where there is no card."""
+    """A classifier of digits, by its card. Raises `zoo.WeightsUnavailableError`."""
     return zoo.digit_classifier(name)
 
 

@@ -101,19 +101,20 @@ def choose() -> Choice | None:
 
 
 def _choose_live(part: str) -> dict[str, Any]:
-    inner, alpha, epsilon, steps, seed = st.columns([3, 1.8, 1.8, 1, 1], vertical_alignment="bottom")
-    made = controls.one_of("x_adv is made by", list(INNER), "inner", place=inner)
+    alpha, epsilon, steps, seed = st.columns([2, 2, 1, 1], vertical_alignment="bottom")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        made = controls.one_of("x_adv is made by", list(INNER), "inner")
+        if part == DIGITS:
+            st.button(
+                "Overfit on purpose",
+                icon=":material/warning:",
+                on_click=lambda: st.session_state.update(OVERFIT),
+                help="FGSM alone (α = 0) with ε = 0.3: then start, and watch the accuracy under FGSM and under PGD part.",
+            )
     a = controls.fraction("α, the weight of the clean pictures", 0.0, 1.0, 0.5, 0.05, "alpha", place=alpha)
     e = controls.fraction("ε, pixels in [0, 1]", 0.0, MOST[part], FIRST[part], 0.01, "epsilon", place=epsilon)
     n = controls.number("PGD steps", 1, 20, 10, "steps", place=steps)
     s = controls.number("Seed", 1, 99, 1, "seed", place=seed)
-    if part == DIGITS:
-        st.button(
-            "Overfit on purpose",
-            icon=":material/warning:",
-            on_click=lambda: st.session_state.update(OVERFIT),
-            help="FGSM alone (α = 0) with ε = 0.3: then start, and watch the accuracy under FGSM and under PGD part.",
-        )
     return _options(part, a, e, made, n, s)
 
 
@@ -378,8 +379,8 @@ def draw_digit(_choice: Choice) -> Shown | None:
     for place, name in zip(st.columns(len(NAMES)), NAMES, strict=True):
         try:
             network = cached.digit_classifier(name)
-        except (zoo.WeightsUnavailableError, OSError) as error:
-            place.warning(str(error))
+        except zoo.WeightsUnavailableError as error:
+            place.warning(str(error), icon=":material/cloud_off:")
             continue
         with cached.inference:
             rows.append(_attacked(name, network, x, truth, epsilon, method, place))
