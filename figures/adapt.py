@@ -40,7 +40,7 @@ def moons(
         features: of the points, on their two principal axes; `share`: of the variance that each axis holds.
         units: $W$ and $b$ of the hidden layer: a unit is at ½ on the line $w^\top x + b = 0$.
     """
-    figure = make_subplots(2, 2, subplot_titles=TITLES, horizontal_spacing=0.08, vertical_spacing=0.13)
+    figure = make_subplots(2, 2, subplot_titles=TITLES, horizontal_spacing=0.12, vertical_spacing=0.14)
     axis = np.linspace(-reach, reach, len(fields[0]))
     for column, (field, scale) in enumerate(((fields[0], CLASSES), (fields[1], ORIGINS))):
         place = {"row": column + 1, "col": 1}
@@ -55,8 +55,7 @@ def moons(
     for row, column in ((1, 1), (2, 1), (2, 2)):
         figure.update_xaxes(range=[-reach, reach], showgrid=False, zeroline=False, row=row, col=column)
         figure.update_yaxes(range=[-reach, reach], showgrid=False, zeroline=False, row=row, col=column)
-    figure.update_xaxes(title=f"{share[0]:.0%} of the variance", row=1, col=2)
-    figure.update_yaxes(title=f"{share[1]:.0%}", row=1, col=2)
+    figure.layout.annotations[1].text = f"features, PCA: {share[0]:.0%}, {share[1]:.0%}"
     return figure.update_layout(height=720, margin=MARGIN, legend=BELOW)
 
 

@@ -117,10 +117,11 @@ def rules(
 ) -> dict[str, Tensor]:
     r"""The three update rules of the lecture, spelled out: every parameter after one step, by name. Nothing is changed.
 
-    $$\theta_f \leftarrow \theta_f - \mu \left(
-        \frac{\partial L_y}{\partial \theta_f} - \lambda \frac{\partial L_d}{\partial \theta_f}\right) \qquad
-      \theta_y \leftarrow \theta_y - \mu \frac{\partial L_y}{\partial \theta_y} \qquad
-      \theta_d \leftarrow \theta_d - \mu \frac{\partial L_d}{\partial \theta_d}$$
+    $$\theta_f \leftarrow \theta_f-\mu\Big(\frac{\partial L_y}{\partial\theta_f}-\lambda\frac{\partial L_d}{\partial\theta_f}\Big)$$
+
+    $$\theta_y \leftarrow \theta_y - \mu \frac{\partial L_y}{\partial \theta_y}$$
+
+    $$\theta_d \leftarrow \theta_d - \mu \frac{\partial L_d}{\partial \theta_d}$$
 
     Two ways back through the shared layers, one for each loss. `descend` takes one, through `GradientReversal`, and gets the same.
 
