@@ -60,7 +60,7 @@ class Outcome(NamedTuple):
         queries: sentences the network read for it.
         moved: how far the looks moved, total variation, of the sentence that fooled.
         typed: whether that sentence, typed anew, fools as well.
-        own: whether a word that a translation was to have is that of a new word: no mistake, but a translation.
+        own: of a word that a translation was to have: whether it is that of a new word, so no mistake. None where none was.
         random, alike: the share of random sentences that fool; that fool and are as similar as is asked of the attack.
     """
 
@@ -69,7 +69,7 @@ class Outcome(NamedTuple):
     queries: int
     moved: float
     typed: bool
-    own: bool
+    own: bool | None
     random: float
     alike: float
 
@@ -127,6 +127,8 @@ def told(name: str, found: Sequence[Outcome], n: int) -> dict[str, Any]:
     """A row: `found` of the `n` sentences were attacked."""
     fooled = [(outcome, outcome.won) for outcome in found if outcome.won is not None]
 
+    own = [outcome.own for outcome, _ in fooled if outcome.own is not None]
+
     def over_fooled(value: Callable[[Outcome, Candidate], float], digits: int) -> float | None:
         return round(mean(value(*pair) for pair in fooled), digits) if fooled else None
 
@@ -141,7 +143,7 @@ def told(name: str, found: Sequence[Outcome], n: int) -> dict[str, Any]:
         "queries": round(mean(outcome.queries for outcome in found), 1),
         "moved": over_fooled(lambda outcome, _: outcome.moved, 3),
         "typed_anew": round(100 * sum(outcome.typed for outcome in found) / len(found), 1),
-        "own": over_fooled(lambda outcome, _: 100 * outcome.own, 1),
+        "own": round(100 * mean(own), 1) if own else None,
         "random": round(100 * mean(outcome.random for outcome in found), 1),
         "random_alike": round(100 * mean(outcome.alike for outcome in found), 1),
     }
@@ -196,7 +198,7 @@ def attacked(victim: Decision | Translation, reads: Encoder, near: float) -> Out
         queries,
         moved(victim, won) if won else 0.0,
         won is not None and typed(victim, won),
-        isinstance(victim, Translation) and victim.targeted and won is not None and bool(victim.own(won.words)),
+        bool(victim.own(won.words)) if won and isinstance(victim, Translation) and victim.targeted else None,
         len(fools) / DRAWS,
         alike / DRAWS,
     )

@@ -226,7 +226,7 @@ def figure(choice: Choice) -> Shown:
 def _round(choice: Choice, counts: list[int]) -> int:
     """The round in view, the last at the beginning; with one there is nothing to step through."""
     names = [f"{count} word{'s' * (count > 1)} replaced" for count in counts]
-    return stepping.walked("After", names, len(names) - 1, f"{choice} {len(names)}", "round_of")
+    return stepping.walked("The sentence in view", names, len(names) - 1, f"{choice} {len(names)}", "round_of")
 
 
 def _side(

@@ -40,11 +40,11 @@ def test_a_translation_is_attacked_away_and_towards_a_word() -> None:
         assert len(spelled[victim.keyword]) >= 4
     away = translation(translator, english[0], share=report_words.SHARE)
     found = attacked(away, reads, near=0.2)
-    assert not found.own and found.queries > 0 and 0 <= found.moved <= 1
+    assert found.own is None and found.queries > 0 and 0 <= found.moved <= 1
     if found.won:
         assert bool(away.won(torch.tensor([found.won.words]))[0]) and found.won.similarity >= report_words.LIMIT
     row = told("x", [found], 1)
-    assert row["success"] == (100.0 if found.won else 0.0) and row["right"] == row["n"] == 1
+    assert row["success"] == (100.0 if found.won else 0.0) and row["right"] == row["n"] == 1 and row["own"] is None
 
 
 def test_nothing_right_is_nothing_to_attack() -> None:
