@@ -149,11 +149,12 @@ def recorded(
     The slider belongs to the figure: the browser moves it and asks nobody.
     """
     figure = make_subplots(
-        1,
-        3,
-        column_widths=[0.4, 0.3, 0.3],
-        horizontal_spacing=0.09,
-        subplot_titles=["accuracy on test pictures, %", "what ink adds to each unit", "how the unit answers to grey"],
+        2,
+        2,
+        specs=[[{"colspan": 2}, None], [{}, {}]],
+        row_heights=[0.5, 0.5],
+        vertical_spacing=0.16,
+        subplot_titles=["accuracy on test pictures, %", "what ink adds to a unit", "its answer to each grey"],
     )
     epochs, units = grey.shape[:2]
     scale = np.abs(grey).max(2, keepdims=True).clip(1e-6)
@@ -189,9 +190,9 @@ def recorded(
         return [sheet, *rows]
 
     first, *rest = moving(epochs - 1)
-    figure.add_trace(first, 1, 2)
+    figure.add_trace(first, 2, 1)
     for each in rest:
-        figure.add_trace(each, 1, 3)
+        figure.add_trace(each, 2, 2)
     figure.frames = [
         go.Frame(
             name=str(epoch),
@@ -200,12 +201,13 @@ def recorded(
         )
         for epoch in range(epochs)
     ]
-    _bare(figure, row=1, col=2)
-    figure.update_yaxes(scaleanchor="x2", row=1, col=2)
+    _bare(figure, row=2, col=1)
+    figure.update_yaxes(scaleanchor="x2", row=2, col=1)
+    figure.update_annotations(font_size=13)
     figure.update_xaxes(title="epoch", row=1, col=1)
     figure.update_yaxes(range=[0, 101], row=1, col=1)
-    figure.update_xaxes(title="grey of the pixel, black to white", range=[0, 1], row=1, col=3)
-    figure.update_yaxes(title="share of its largest answer", range=[-1.05, 1.05], row=1, col=3)
+    figure.update_xaxes(title="black to white", range=[0, 1], row=2, col=2)
+    figure.update_yaxes(range=[-1.05, 1.05], row=2, col=2)
     steps = [
         {
             "label": str(epoch),
@@ -215,9 +217,9 @@ def recorded(
         for epoch in range(epochs)
     ]
     return figure.update_layout(
-        height=480,
-        margin={"l": 10, "r": 10, "t": 60, "b": 10},
-        legend={"orientation": "h", "y": 1.1, "yanchor": "bottom"},
+        height=720,
+        margin={"l": 10, "r": 10, "t": 80, "b": 10},
+        legend={"orientation": "h", "y": 1.05, "yanchor": "bottom"},
         sliders=[{"active": epochs - 1, "steps": steps, "currentvalue": {"prefix": "epoch "}, "pad": {"t": 45}}],
     )
 

@@ -130,7 +130,7 @@ def one_of(label: str, names: Sequence[str], key: str, *, place: Any = st, **opt
     """One of some names, at first the first, that the page's buttons may change, too; see `text`."""
     told = st.query_params.get(key, names[0])
     st.session_state.setdefault(key, told if told in names else names[0])
-    chosen = place.segmented_control(label, names, required=True, key=key, **options) or names[0]
+    chosen = place.segmented_control(label, names, required=True, key=key, wrap=True, **options) or names[0]
     address.hold(key, chosen)
     return str(chosen)
 

@@ -272,9 +272,10 @@ def draw_recorded(_choice: Choice) -> Shown | None:
         figures.recorded(run["curves"], np.array(run["ink"]), np.array(run["grey"])), key="recorded", alt=RECORDED_ALT
     )
     st.caption(
-        "Move the slider: the first layer as it was after each epoch, the twelve units that ink moves most. Middle: what each "
-        "pixel of a unit's window adds to it when it turns from black to white (orange lifts, blue lowers; scaled to each epoch's "
-        "largest). Right: how each unit answers to every grey of its strongest pixel; where a line lies flat, a change is not seen."
+        "Move the slider: the first layer as it was after each epoch, the twelve units that ink moves most at the end. Left below: "
+        "what each pixel of a unit's window adds to it when it turns from black to white (orange lifts, blue lowers; scaled to "
+        "each epoch's largest). Right: each unit's answer to every grey of its strongest pixel, as a share of its largest; where a line "
+        "lies flat, a change is not seen."
     )
     st.caption(f"**Recorded.** {found['about']} Recorded by `{found['command']}`.")
     return Shown(
