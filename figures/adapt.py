@@ -72,9 +72,9 @@ def _points(
 ) -> None:
     """Discs of the source, crosses of the target; colours say the class, or, `by_domain`, the domain once more."""
     for number, (name, colour, symbol) in enumerate(DOMAINS):
-        groups = ((name, d == number, colour),)
+        groups = [(name, d == number, colour)]
         if not by_domain:
-            groups = tuple((f"{name}, class {k}", (d == number) & (y == k), (CALM, ORANGE)[k]) for k in (0, 1))
+            groups = [(f"{name}, class {k}", (d == number) & (y == k), (CALM, ORANGE)[k]) for k in (0, 1)]
         for title, chosen, shade in groups:
             figure.add_scatter(
                 x=where[chosen, 0],

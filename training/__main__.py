@@ -60,7 +60,7 @@ TRAININGS: dict[str, Callable[..., Iterator[Snapshot]]] = {
     **{name: partial(ask.train, name=name) for name in ask.HOPS},
     "captcha": captcha.train,
     **{
-        name: partial(domain.train, task=task, **({} if adversary else {"strength": 0.0}))
+        name: partial(domain.train, task=task) if adversary else partial(domain.train, task=task, strength=0.0)
         for name, (task, adversary) in domain_shipped.SHIPPED.items()
     },
 }

@@ -210,9 +210,8 @@ def begin(
         torch.manual_seed(seed)
         network = task.build(examples, settings).eval()
     game = [*network.features.parameters(), *network.label.parameters()]
-    return network, torch.optim.Adam(
-        [{"params": game}, {"params": network.judge.parameters()}], settings.rate, fused=True
-    )
+    parts: list[dict[str, Any]] = [{"params": game}, {"params": list(network.judge.parameters())}]
+    return network, torch.optim.Adam(parts, settings.rate, fused=True)
 
 
 def paced(optimizer: torch.optim.Optimizer, settings: Settings) -> None:

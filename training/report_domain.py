@@ -89,7 +89,7 @@ def done(data: Path, out: Path, task: str, variant: str, seed: int) -> dict[str,
 
 def run(data: Path, out: Path, task: str, variant: str, seed: int) -> dict[str, Any]:
     """Train to the end; measure all that is held out of the target, once, at the end."""
-    options = {"strength": 0.0} if variant == PLAIN else {}
+    options: dict[str, Any] = {"strength": 0.0} if variant == PLAIN else {}
     history, mixing, keeps = [], [], task == "mnist-m" and seed == 1
     last = None
     for snapshot in train(data, task=task, seed=seed, **options):

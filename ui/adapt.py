@@ -305,23 +305,17 @@ TWO_DIGITS = st.column_config.NumberColumn(format="%.2f")
 
 def reviews_table(found: Mapping[str, Any]) -> pd.DataFrame:
     """Each pair, and the mean of them."""
-    rows = []
-    for source, target in PAIRS:
-        by = found["tasks"].get(f"amazon-{source}-{target}")
-        if by:
-            nn, dann = GANIN[source, target]
-            rows.append((f"{source} → {target}", by[PLAIN], by[ADVERSARIAL], nn, dann))
-    table = pd.DataFrame(
-        [
-            {"pair": pair, "without, %": spread(a), "with, %": spread(b), "Ganin's NN, %": nn, "Ganin's DANN, %": dann}
-            for pair, a, b, nn, dann in rows
-        ]
-    )
-    if rows:
-        means = [float(np.mean([row[i]["mean"] for row in rows])) for i in (1, 2)]
-        papers = [float(np.mean([row[i] for row in rows])) for i in (3, 4)]
-        table.loc[len(table)] = [f"mean of {len(rows)}", *(f"{v:.2f}" for v in means), *(round(v, 2) for v in papers)]
-    return table
+    both = {pair: found["tasks"].get(f"amazon-{pair[0]}-{pair[1]}") for pair in PAIRS}
+    known = {pair: by for pair, by in both.items() if by}
+    columns: dict[str, list[Any]] = {"pair": [f"{source} → {target}" for source, target in known]}
+    for title, variant in (("without, %", PLAIN), ("with, %", ADVERSARIAL)):
+        columns[title] = [spread(by[variant]) for by in known.values()]
+        columns[title].append(f"{np.mean([by[variant]['mean'] for by in known.values()]):.2f}")
+    for title, which in (("Ganin's NN, %", 0), ("Ganin's DANN, %", 1)):
+        columns[title] = [GANIN[pair][which] for pair in known]
+        columns[title].append(round(float(np.mean(columns[title])), 2))
+    columns["pair"].append(f"mean of {len(known)}")
+    return pd.DataFrame(columns)
 
 
 def frames_table(found: Mapping[str, Any]) -> pd.DataFrame:
