@@ -41,6 +41,11 @@ def test_the_link_names_the_step() -> None:
     assert visit_page("attacks", **SHORT, step="77").slider(key="step").value == 3
 
 
+@pytest.mark.parametrize(("told", "n"), [("3", 3), ("0", 1), ("33", 1), ("x", 1), ("", 1)])
+def test_the_link_names_epsilon(told: str, n: int) -> None:
+    assert visit_page("attacks", attack="FGSM", eps=told).slider(key="eps").value == n
+
+
 def test_an_attack_without_a_norm_or_a_target_of_its_own_says_so() -> None:
     app = visit_page("attacks", attack="DeepFool", target="toaster", steps="4")
     assert "“Make it say” is left aside" in said(app)
