@@ -193,12 +193,8 @@ def walked(label: str, names: Sequence[str], first: int, of: str, key: str) -> i
     if last:
         left, right = st.columns([1.2, 1], vertical_alignment="bottom")
         t = int(left.select_slider(label, range(len(names)), t, names.__getitem__, key=me))
-        with right.container(horizontal=True):
-            for word, shortcut, to in KEYS:
-                at = min(max(to(t, last), 0), last)
-                st.button(
-                    word, key=f"{key}_{shortcut}", shortcut=shortcut, disabled=at == t, on_click=_put, args=(me, at)
-                )
+        with right:
+            keys(key, me, t, last)
     address.hold(STEP, str(t + 1))
     return t
 
@@ -209,6 +205,14 @@ KEYS: tuple[tuple[str, str, Callable[[int, int], int]], ...] = (
     ("On", "Right", lambda t, _last: t + 1),
     ("Last", "End", lambda _t, last: last),
 )
+
+
+def keys(key: str, me: str, t: int, last: int) -> None:
+    """Buttons, and ← → Home End, that move the value `me` of this session from t to another of 0 … last."""
+    with st.container(horizontal=True):
+        for word, shortcut, to in KEYS:
+            at = min(max(to(t, last), 0), last)
+            st.button(word, key=f"{key}_{shortcut}", shortcut=shortcut, disabled=at == t, on_click=_put, args=(me, at))
 
 
 def _put(key: str, value: int) -> None:

@@ -23,6 +23,30 @@ def test_the_step_slider_walks_back_to_the_clean_picture(page: Page, server: str
     slider.press("Home")
     expect(page.get_by_text("The clean picture. What the network says of it")).to_be_visible()
     expect(page).to_have_url(re.compile("step=0"))
+    slider.blur()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_text("Step 1: the loss J was")).to_be_visible()
+
+
+def test_one_can_step_through_what_one_fooled_with_and_go_back(page: Page, server: str) -> None:
+    page.goto(f"{server}/fool?eps=3&gallery=Cup+of+coffee")
+    page.get_by_role("link", name=re.compile("Step through it")).click()
+    expect(page.get_by_text("Step 20: the loss J was")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"/attacks\?.*eps=3"))
+    settle(page)
+    page.get_by_role("link", name=re.compile("Slide ε instead")).click()
+    expect(page.get_by_role("link", name=re.compile("Step through it"))).to_be_visible()
+    expect(page).to_have_url(re.compile(r"/fool\?.*eps=3"))
+    expect(page).to_have_url(re.compile("Cup"))
+
+
+def test_a_closer_look_can_be_stopped(page: Page, server: str) -> None:
+    page.goto(f"{server}/attacks?network=efficientnet_lite2&look=One+η+for+all&made=9")
+    expect(page.get_by_text(re.compile(r"Step \d+ of \d+: mean loss"))).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text(re.compile(r"Stopped after \d+ steps"))).to_be_visible()
+    page.get_by_role("button", name="Do it from the beginning").click()
+    expect(page.get_by_text(re.compile(r"Step \d+ of \d+: mean loss"))).to_be_visible()
 
 
 def test_a_long_attack_shows_its_steps_and_can_be_stopped(page: Page, server: str) -> None:

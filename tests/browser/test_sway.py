@@ -20,6 +20,9 @@ def test_the_word_in_view_is_in_the_link_and_comes_back_with_it(page: Page, serv
     settle(page)
     expect(page.get_by_text("After, ±2/255")).to_be_visible()
     expect(page).to_have_url(re.compile(r"step=\d+"))
+    expect(page.get_by_role("button", name="First")).to_be_enabled()
+    expect(page.get_by_role("button", name="Link to this state")).to_be_visible()  # the last thing of the page
+    settle(page)
     page.keyboard.press("Home")
     expect(page.get_by_text("1 a: before")).to_be_visible()
     page.keyboard.press("ArrowRight")

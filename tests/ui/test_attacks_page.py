@@ -41,6 +41,11 @@ def test_the_link_names_the_step() -> None:
     assert visit_page("attacks", **SHORT, step="77").slider(key="step").value == 3
 
 
+@pytest.mark.parametrize(("told", "n"), [("3", 3), ("0", 1), ("33", 1), ("x", 1), ("", 1)])
+def test_the_link_names_epsilon(told: str, n: int) -> None:
+    assert visit_page("attacks", attack="FGSM", eps=told).slider(key="eps").value == n
+
+
 def test_an_attack_without_a_norm_or_a_target_of_its_own_says_so() -> None:
     app = visit_page("attacks", attack="DeepFool", target="toaster", steps="4")
     assert "“Make it say” is left aside" in said(app)
@@ -153,9 +158,9 @@ def test_another_truth_is_another_walk() -> None:
 
 def test_the_buttons_step_and_know_the_ends() -> None:
     app = visit_page("attacks", **SHORT)
-    assert app.button(key="to_On").disabled and app.button(key="to_Last").disabled
-    for key, step in (("Back", 2), ("Clean", 0), ("On", 1), ("Last", 3)):
-        app.button(key=f"to_{key}").click().run()
+    assert app.button(key="walk_Right").disabled and app.button(key="walk_End").disabled
+    for key, step in (("Left", 2), ("Home", 0), ("Right", 1), ("End", 3)):
+        app.button(key=f"walk_{key}").click().run()
         assert app.slider(key="step").value == step
     assert not app.exception
 

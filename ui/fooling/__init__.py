@@ -18,7 +18,7 @@ from figures import fooling as figures
 from models import zoo
 from models.gradcam import grad_cam
 from models.picture import Picture, from_pixels, gallery, gallery_picture, png
-from ui import address, cached, controls
+from ui import address, cached, controls, stepping
 from ui.cached import Walk, Walked
 from ui.fool import LINK as FOOL_LINK
 from ui.fool import OWN_ANSWER, SHARED, TARGET_HELP, TRUTH_HELP, wrong_before
@@ -32,6 +32,7 @@ METHODS = [name for name, attack in ATTACKS.items() if not attack.place]
 NORM_NAMES = {"linf": "L∞", "l2": "L2"}
 FIRST = Recipe()
 LONGEST = 50  # steps
+WIDEST = 32  # ε in 255ths
 EPSILON_HELP = (
     "The budget. L∞: the most that a value may move, in 255ths. L2: the length of η in pixels of [0, 1]. Of “Smallest ε” the most "
     "that is tried. The other attacks that look for the nearest mistake have no budget."
@@ -135,8 +136,12 @@ def _recipe(target: int | None) -> Recipe:
 
 
 def _epsilon(norm: str) -> float:
-    if norm == "linf":
-        return st.slider("ε in 255ths", 1, 32, 1, key="eps", bind="query-params", help=EPSILON_HELP) / STEPS
+    if norm == "linf":  # not bound to the link: what is bound is dropped from it on the way to another page
+        told = st.query_params.get("eps", "")
+        st.session_state.setdefault("eps", int(told) if told in map(str, range(1, WIDEST + 1)) else 1)
+        n = st.slider("ε in 255ths", 1, WIDEST, key="eps", help=EPSILON_HELP)
+        address.hold("eps", str(n))
+        return n / STEPS
     return st.slider("ε, the length of η", 0.25, 10.0, 1.0, 0.25, key="length", bind="query-params", help=EPSILON_HELP)
 
 
@@ -166,28 +171,9 @@ def _step(walk: Walk, me: str) -> int:
         st.info("Not one step was done: the clean picture was answered so already.", icon=":material/flag:")
         return 0
     t = st.slider("Step t (0: the clean picture)", 0, last, key="step")
-    with st.container(horizontal=True):
-        for label, icon, key, to in (
-            ("Clean", "first_page", "Home", 0),
-            ("Back", "chevron_left", "Left", max(t - 1, 0)),
-            ("On", "chevron_right", "Right", min(t + 1, last)),
-            ("Last", "last_page", "End", last),
-        ):
-            st.button(
-                label,
-                key=f"to_{label}",
-                icon=f":material/{icon}:",
-                shortcut=key,
-                disabled=t == to,
-                on_click=_go,
-                args=(to,),
-            )
+    stepping.keys("walk", "step", t, last)
     address.hold("step", str(t))
     return t
-
-
-def _go(t: int) -> None:
-    st.session_state["step"] = t
 
 
 def _pictures(shown: Shown) -> None:
