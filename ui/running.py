@@ -80,10 +80,13 @@ def look_on(
             if behind is not None:
                 behind.stop.set()
             behind = st.session_state[f"{key}_behind"] = Behind(work, me, seen, Sight(0.0, first))
-        behind.look(PATIENCE)
-        if not work.complete:
+        place = st.empty()
+        with place.container():
             _draw(behind.sight, key, me)
+        behind.look(PATIENCE)  # after the drawing: what is drawn just before a new run never gets to the browser
+        if not work.complete:
             go_on()
+        place.empty()
     _stopped(work, key, again)
 
 
