@@ -39,4 +39,5 @@ benchmark: .venv/test
 	$(BIN)/python -m benchmarks.axis
 	$(BIN)/python -m benchmarks.caption
 	$(BIN)/python -m benchmarks.server
+	$(BIN)/python -m benchmarks.attack_pages
 	$(BIN)/python -m benchmarks.environment

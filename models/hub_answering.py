@@ -306,11 +306,12 @@ class Blip(HubAnswerer):
             raise ValueError(
                 f"The model does not know every part of “{hub.shorten(answer.strip())}”: type another answer."
             )
-        if len(numbers) >= LONGEST_ANSWER:
+        if len(numbers) > LONGEST_ANSWER:
             raise ValueError(
-                f"This answer has {len(numbers)} tokens; at most {LONGEST_ANSWER - 1} can be given. Shorten it."
+                f"This answer has {len(numbers)} tokens; at most {LONGEST_ANSWER} can be given. Shorten it."
             )
-        return (*numbers, self.model.config.text_config.sep_token_id)
+        end = (self.model.config.text_config.sep_token_id,) if len(numbers) < LONGEST_ANSWER else ()  # cut: it has none
+        return (*numbers, *end)
 
     def answer_named(self, text: str) -> str:
         numbers = self.numbers(text)

@@ -49,6 +49,7 @@ STOPPED = "words_stopped"
 NO_CANDIDATE = "**Not fooled.** Of all words allowed, the gradient promises nothing of any."
 NORMS = {"L∞": "linf", "L2": "l2"}
 LINK = {
+    stepping.STEP: stepping.LINK[stepping.STEP],
     "task": lambda name: name in TASKS.values(),
     "form": lambda name: name in (MANY, ONE),
     "score": lambda name: name in zoo.TRANSLATORS,
@@ -73,12 +74,13 @@ class Choice:
 
 @dataclass(frozen=True)
 class Shown:
-    """What is on the screen: the search as far as it went, and what the network looked at before and after."""
+    """What is on the screen: the search as far as it went, the sentence in view, `now`, and the looks before and at it."""
 
     choice: Choice
     search: Flips
     before: Trace
     after: Trace | None
+    now: Candidate | None
 
     @property
     def victim(self) -> Victim:
@@ -91,7 +93,7 @@ def first_screen() -> None:
     search = cached.flips(asked, Flipping())
     while not search.done:
         search.go_on()
-    traces(asked, search)
+    traces(asked, search, search.best)
 
 
 def choose() -> Choice | None:
@@ -197,28 +199,34 @@ def _stop(choice: Choice | None) -> None:
     st.session_state[STOPPED] = choice
 
 
-def traces(asked: Attacked, search: Flips) -> tuple[Trace, Trace | None]:
-    """What the network looked at before and after."""
+def traces(asked: Attacked, search: Flips, now: Candidate | None) -> tuple[Trace, Trace | None]:
+    """What the network looked at before, and what it looks at in the sentence `now`."""
     before = cached.attacked_trace(asked, tuple(search.victim.words[0].tolist()))
-    best = search.best
-    return before, cached.attacked_trace(asked, best.words) if best else None
+    return before, cached.attacked_trace(asked, now.words) if now else None
 
 
 def figure(choice: Choice) -> Shown:
     """The sentence before and after, what the network says of both, and where it looked, beside each other."""
     search = cached.flips(choice.asked, choice.how)
-    before, after = traces(choice.asked, search)
-    shown = Shown(choice, search, before, after)
+    kept = [made.beam[0] for made in search.rounds if made.beam]
+    now = kept[_round(choice, [len(one.flips) for one in kept])] if kept else None
+    before, after = traces(choice.asked, search, now)
+    shown = Shown(choice, search, before, after, now)
     st.markdown(verdict(shown))
     left, right = st.columns(2)
-    best = search.best
     with left:
         _side(choice.asked, search.victim, before, tuple(search.victim.words[0].tolist()), (), "Before")
     with right:
-        if best is not None and after is not None:
-            places = tuple(flip.place for flip in best.flips)
-            _side(choice.asked, search.victim, after, best.words, places, "After")
+        if now is not None and after is not None:
+            places = tuple(flip.place for flip in now.flips)
+            _side(choice.asked, search.victim, after, now.words, places, "After")
     return shown
+
+
+def _round(choice: Choice, counts: list[int]) -> int:
+    """The round in view, the last at the beginning; with one there is nothing to step through."""
+    names = [f"{count} word{'s' * (count > 1)} replaced" for count in counts]
+    return stepping.walked("The sentence in view", names, len(names) - 1, f"{choice} {len(names)}", "round_of")
 
 
 def _side(
@@ -311,15 +319,15 @@ def flipped_mass(before: Trace, after: Trace) -> pd.DataFrame:
 
 def moved_sentence(shown: Shown) -> str:
     """How far the looks moved, and what the replaced words had of them."""
-    best, after = shown.search.best, shown.after
-    if best is None or after is None or not after.weights.shape[2]:
+    now, after = shown.now, shown.after
+    if now is None or after is None or not after.weights.shape[2]:
         return ""
-    places = [flip.place for flip in best.flips]
+    places = [flip.place for flip in now.flips]
     mass = flipped_mass(shown.before, after)["moved mass"]
-    was, now = (float(trace.weights[0][:, places].sum(1).mean()) for trace in (shown.before, after))
+    was, is_now = (float(trace.weights[0][:, places].sum(1).mean()) for trace in (shown.before, after))
     return (
         f"**The looks moved** by {mass.mean():.3f} of their weight on average (total variation: 0 the same, 1 all elsewhere). On "
-        f"the words that were replaced lay {was:.3f} before, {now:.3f} after."
+        f"the words that were replaced lay {was:.3f} before, {is_now:.3f} after."
     )
 
 
@@ -351,8 +359,8 @@ def candidates(shown: Shown) -> None:
             "Round", list(range(1, len(rounds) + 1)), default=len(rounds), required=True, key="round"
         )
     table = candidate_table(shown.victim, rounds[n - 1].tried)
-    if shown.search.best in rounds[n - 1].tried:
-        at = rounds[n - 1].tried.index(shown.search.best)
+    if shown.now in rounds[n - 1].tried:
+        at = rounds[n - 1].tried.index(shown.now)
         table.loc[at, "verdict"] += " · shown above"
     st.dataframe(table, hide_index=True, height=420)
     st.markdown(off_sentence(table))
@@ -464,6 +472,8 @@ def measured(_shown: Shown) -> None:
     st.markdown(recorded["about"])
     st.dataframe(pd.DataFrame(recorded["rows"])[list(RECORDED)].rename(columns=RECORDED), hide_index=True)
     st.caption(f"Recorded by `{recorded['command']}`.")
+    st.markdown("**The neighbour: TextAttack**, as printed in its repository, on other networks and other data.")
+    st.dataframe(pd.DataFrame(recorded["published"]).rename(columns=RECORDED), hide_index=True)
 
 
 RECORDED = {
@@ -479,6 +489,7 @@ RECORDED = {
     "queries": "queries",
     "moved": "moved attention",
     "typed_anew": "typed anew, fooled, %",
+    "own": "a new word's own translation, %",
 }
 LOOKS: dict[str, Callable[[Shown], None]] = {
     "Every candidate": candidates,

@@ -90,3 +90,12 @@ def test_a_search_that_was_stopped_goes_on_where_it_was() -> None:
     app.button(key="go_on").click().run()
     assert search.done and search.rounds[0] is first and len(search.rounds) > 1
     assert "Stopped" not in said(app)
+
+
+def test_the_rounds_are_stepped_through_and_the_link_knows_which() -> None:
+    bad = "The acting is wooden and the plot is a mess. The music is awful and the ending is a bore."
+    last, first = visit(text=bad), visit(text=bad, step="1")
+    shown = [next(line for line in said(app).split("\n") if line.startswith("**After**")) for app in (last, first)]
+    assert shown[0] != shown[1] and shown[1].count(":orange[") == 1 < shown[0].count(":orange[")
+    first.button(key="round_of_End").click().run()
+    assert shown[0] in said(first)
