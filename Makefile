@@ -40,4 +40,5 @@ benchmark: .venv/test
 	$(BIN)/python -m benchmarks.caption
 	$(BIN)/python -m benchmarks.server
 	$(BIN)/python -m benchmarks.attack_pages
+	$(BIN)/python -m benchmarks.room
 	$(BIN)/python -m benchmarks.environment

@@ -11,6 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from types import FunctionType
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -64,6 +66,7 @@ from models.victims import Victim
 from models.words import BEGIN, PAD
 from models.writer import Touch, Writer, beam_tree
 from training import annotate
+from training.jobs import Training
 from training.snapshot import Snapshot
 from ui.components.regions import Photo, photo
 from ui.swayed import Sway, Wish, maps
@@ -744,6 +747,17 @@ def annotated(settings: annotate.Settings, r: int) -> Snapshot:
     before = annotated(settings, r - 1)
     with inference:
         return annotate.go_on(settings, before, annotate.truth(settings, before))
+
+
+@st.cache_resource(
+    max_entries=128,
+    show_spinner=False,
+    hash_funcs={FunctionType: lambda train: f"{train.__module__}.{train.__qualname__}"},
+)
+def first_snapshot(train: Training, options: dict[str, Any]) -> Snapshot:
+    """What a run with these options begins with, before there is one. Raises what the training raises."""
+    with inference:
+        return next(train(**options))
 
 
 @st.cache_resource(max_entries=512, show_spinner=False)

@@ -17,7 +17,7 @@ TIDY = 10  # seconds between collections
 
 @asynccontextmanager
 async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
-    """Warm up, serve, and stop the timer at the end."""
+    """Warm up, serve, and stop the timer and the runs at the end."""
     memory.keep_large_blocks()
     await asyncio.to_thread(warm_up)
     give_back()
@@ -27,6 +27,9 @@ async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
     timer.cancel()
     with suppress(asyncio.CancelledError):
         await timer
+    from ui.room import ROOM
+
+    await asyncio.to_thread(ROOM.close)
 
 
 async def tidy() -> None:
