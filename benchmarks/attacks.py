@@ -218,7 +218,7 @@ def craft_cleverhans(model: nn.Module) -> Crafts:
 
     inf, box = float("inf"), {"clip_min": 0, "clip_max": 1}
     walk = {"rand_init": False, **box}
-    cw = {"binary_search_steps": 1, "max_iterations": STEPS, "lr": 0.01, "initial_const": 1.0, "abort_early": False}
+    cw = {"binary_search_steps": 1, "max_iterations": STEPS, "lr": 0.01, "initial_const": 1.0}
     return {
         "fgsm": lambda: lambda x, y: fast_gradient_method(model, x, EPSILON, inf, y=y, **box).detach(),
         "pgd": lambda: (
