@@ -59,8 +59,8 @@ def measure_caption(report: Report, browser: Browser, base: str, times: int) -> 
             said = f"watch.says('After, ±{n}/255')"
             found.append(after_key(page, "ε in 255ths", (said, f"{said} && watch.finished()")))
     said_after, finished = zip(*found, strict=True)
-    report.add_spread("caption", "FGSM on the captioner, key to caption", said_after, "s")
-    report.add_spread("caption", "FGSM on the captioner, key to finished page", finished, "s", "<= 1.5")
+    report.add_spread("caption", "FGSM on the captioner, key to caption", said_after, "s", "<= 1.5")
+    report.add_spread("caption", "FGSM on the captioner, key to finished page, its axis of every ε too", finished, "s")
 
 
 def measure_pgd(report: Report, browser: Browser, base: str, times: int) -> None:

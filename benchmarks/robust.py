@@ -56,7 +56,7 @@ def autoattack(model: nn.Module, epsilon: float) -> Craft:
     from pyautoattack import AutoAttack
 
     found = AutoAttack(model, norm="Linf", eps=epsilon, version="standard", device="cpu", seed=0)
-    return lambda x, y: found.run_standard_evaluation(x, y, batch_size=BATCH)
+    return lambda x, y: found.run_standard_evaluation(x, y, batch_size=BATCH)[0]
 
 
 def crafts(model: nn.Module, n: int, peers: bool) -> Iterator[tuple[str, Craft]]:
