@@ -27,6 +27,7 @@ from ui.annotate import TWO_DIGITS, data_url
 from ui.components.sketch import sketch
 from ui.lecture import Download
 from ui.room import Moment
+from ui.turns import inference
 
 MOONS, DIGITS, RECORDED, DRAW = PARTS = ("Two moons", "Digits 8 × 8", "MNIST, recorded", "Draw a digit")
 TASKS = {MOONS: "moons", DIGITS: "digits"}
@@ -83,7 +84,7 @@ class Shown:
 
 def first_screen() -> None:
     """Compute what a first visitor sees, so that nobody waits for it."""
-    cached.first_snapshot(hardening.train, _options(MOONS, 0.5, FIRST[MOONS], "FGSM", 10, 1))
+    cached.room.first_snapshot(hardening.train, _options(MOONS, 0.5, FIRST[MOONS], "FGSM", 10, 1))
 
 
 def choose() -> Choice | None:
@@ -376,11 +377,11 @@ def draw_digit(_choice: Choice) -> Shown | None:
     rows = []
     for place, name in zip(st.columns(len(NAMES)), NAMES, strict=True):
         try:
-            network = cached.digit_classifier(name)
+            network = cached.harden.digit_classifier(name)
         except zoo.WeightsUnavailableError as error:
             place.warning(str(error), icon=":material/cloud_off:")
             continue
-        with cached.inference:
+        with inference:
             rows.append(_attacked(name, network, x, truth, epsilon, method, place))
     if not rows:
         return None

@@ -17,23 +17,18 @@ from models.digit_classifier import DigitClassifier
 from tests.visiting import said, visit_page
 from training import hardening
 from training.hardening import RUNS
-from ui import cached, harden, room
+from training.jobs import Room
+from ui import cached, harden
 from ui.components.sketch import SIDE, valid_ink
 
 PATIENCE = 300.0  # seconds after which something hangs
 
 
 @pytest.fixture(autouse=True)
-def forget() -> Iterator[None]:
+def here(room_here: Room) -> Iterator[Room]:
     st.cache_resource.clear()
-    yield
+    yield room_here
     st.cache_resource.clear()
-
-
-@pytest.fixture
-def running() -> Iterator[None]:
-    yield
-    room.ROOM.close()
 
 
 def visit(**query: str) -> AppTest:
@@ -50,23 +45,24 @@ def until(app: AppTest, there: Any) -> None:
 
 
 def test_before_a_run_the_network_is_there_as_it_begins() -> None:
-    app = visit(epsilon="0.1")
-    metrics = cached.first_snapshot(hardening.train, harden._options(harden.MOONS, 0.5, 0.1, "FGSM", 10, 1)).metrics
+    app = visit(moons_epsilon="0.1")
+    metrics = cached.room.first_snapshot(
+        hardening.train, harden._options(harden.MOONS, 0.5, 0.1, "FGSM", 10, 1)
+    ).metrics
     assert f"right on **{metrics['clean']:.1f} %** of clean test examples" in said(app)
     assert f"**{metrics['pgd']:.1f} %** under PGD-20" in said(app)
 
 
-@pytest.mark.usefixtures("running")
 def test_a_run_overfits_on_purpose_and_says_so_and_epsilon_is_changed_while_it_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(hardening, "GAP", 5.0)  # soon
     app = visit(part=harden.DIGITS)
     next(button for button in app.button if button.label == "Overfit on purpose").click().run()
-    assert app.slider(key="alpha").value == 0 and app.slider(key="epsilon").value == 0.3
+    assert app.slider(key="alpha").value == 0 and app.slider(key="digits_epsilon").value == 0.3
     app.button(key="harden-digits_go").click().run()
     until(app, lambda: "Catastrophic overfitting" in said(app))
-    app.slider(key="epsilon").set_value(0.05).run()
+    app.slider(key="digits_epsilon").set_value(0.05).run()
     until(app, lambda: "ε = 0.05: right on" in said(app))
     app.button(key="harden-digits_stop").click().run()
     until(app, lambda: "**Stopped**" in said(app))
