@@ -21,7 +21,7 @@ def few_digits(tmp_path: Path) -> Path:
     """scikit-learn's digits in MNIST's files."""
     of = pool("digits")
     (tmp_path / "digits").mkdir()
-    for name, x, y in (("train", of.x[:256], of.y[:256]), ("t10k", of.x_test[:64], of.y_test[:64])):
+    for name, x, y in (("train", of.x[:128], of.y[:128]), ("t10k", of.x_test[:32], of.y_test[:32])):
         large = (255 * F.interpolate(x, 28, mode="bilinear")).byte().numpy()[:, 0]
         for kind, values in (("images-idx3", large), ("labels-idx1", y.byte().numpy())):
             head = bytes([0, 0, 8, values.ndim]) + b"".join(side.to_bytes(4, "big") for side in values.shape)
