@@ -21,7 +21,7 @@ from models.drawn import centred
 from training import hardening
 from training.annotate import pool
 from training.hardening import REACH, RESTARTS, RUNS, STEPS, overfitted
-from training.report_harden import ATTACKED, NAME, NAMES, UNITS
+from training.report_harden import ATTACKED, FEW, NAME, NAMES, UNITS
 from ui import cached, controls, room
 from ui.annotate import TWO_DIGITS, data_url
 from ui.components.sketch import sketch
@@ -282,7 +282,7 @@ def draw_recorded(_choice: Choice) -> Shown | None:
     st.caption(f"**Recorded.** {found['about']} Recorded by `{found['command']}`.")
     return Shown(
         f"Errors in % at ε = {found['epsilon']}, all runs: clean and under FGSM on {found['n']:,} test pictures, with random signs "
-        f"and under PGD-20 on the first {ATTACKED:,}.",
+        f"and under PGD-20 on the first {FEW:,}.",
         errors(found),
         lambda: _recorded_notes(found),
         "harden_recorded",
@@ -323,7 +323,7 @@ def _recorded_notes(found: dict[str, Any]) -> None:
     st.caption(
         "Goodfellow 2014: maxout networks, perturbed pictures not clipped to [0, 1]; ours are. Random noise of the same size is "
         f"his control: training on it does not help. Madry 2018, with AutoAttack as Croce & Hein 2020 report it; here on the first "
-        f"{ATTACKED:,} test pictures. FGSM is each network's own, one step; what PGD makes of the same networks at the same ε:"
+        f"{ATTACKED[NAMES[-1]]:,} test pictures. FGSM is each network's own, one step; what PGD makes of the same networks at the same ε:"
     )
     st.dataframe(errors(found), hide_index=True)
 
