@@ -24,7 +24,11 @@ from training.snapshot import Snapshot
 NAME = "harden"
 NAMES = ("digits-plain", "digits-fgsm", "digits-pgd")  # what ships
 FGSM, AUTO = 0.25, 0.3  # ε of Goodfellow's table, and of Madry's
-ATTACKED = {"digits-plain": 1000, "digits-fgsm": 1000, "digits-pgd": 300}  # the first ones; one that resists takes seconds
+ATTACKED = {
+    "digits-plain": 1000,
+    "digits-fgsm": 1000,
+    "digits-pgd": 300,
+}  # the first ones; one that resists takes seconds
 FEW = 1000  # that random signs and PGD are measured on
 BATCH = 250
 AT_ONCE = 100  # pictures that AutoAttack works on together
