@@ -105,8 +105,8 @@ def export(name: str, data: Path, run: Snapshot, seed: int) -> None:
         lambda: evaluate(name, data)["metrics"],
         data="MNIST, 60,000 digits (LeCun 1998)",
         licence="MNIST: CC BY-SA 3.0, not shipped; the weights are this project's",
-        measured_on=f"MNIST test: accuracy of 10,000 pictures, clean and under FGSM (ε = {FGSM}), and of the first {ATTACKED[name]} "
-        f"under AutoAttack (ε = {AUTO}); fp16 weights",
+        measured_on=f"MNIST test: accuracy of 10,000 pictures, clean and under FGSM (ε = {FGSM}), and of the first "
+        f"{ATTACKED[name]} under AutoAttack (ε = {AUTO}); fp16 weights",
         **ABOUT[name],
     )
 
