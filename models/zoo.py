@@ -28,6 +28,7 @@ from models.captioning import PictureWriter
 from models.card import CARDS, Card, read_card
 from models.classification import TextClassifier
 from models.classifier import Classifier, ready
+from models.digit_classifier import DigitClassifier
 from models.draw import CHARACTERS
 from models.grid import CELL, CHANNELS, SMALL_CELL, SMALL_CHANNELS, Even, Grid, SmallGrid
 from models.key_value import KINDS, MemoryModel
@@ -285,6 +286,13 @@ def sighted(of: str, hops: int, words: int, answers: int, **options: Any) -> Sig
     if of == "shapes":
         return Sighted(SmallGrid(), SAN(words, answers, SMALL_CHANNELS, hops, **options))
     return Sighted(Even(), SAN(words, answers, CHANNELS, hops, **options))
+
+
+def digit_classifier(name: str) -> DigitClassifier:
+    """The classifier of MNIST's digits of this card, ready for use. Raises `WeightsUnavailableError` as `translator` does."""
+    network = DigitClassifier()
+    network.load_state_dict(_weights(name, read_card(name)))
+    return network.eval().requires_grad_(False)
 
 
 def translator_card(score: str) -> Card:

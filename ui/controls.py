@@ -108,6 +108,33 @@ def number(label: str, low: int, high: int, first: int, key: str, *, place: Any 
     return chosen
 
 
+def fraction(
+    label: str, low: float, high: float, first: float, step: float, key: str, *, place: Any = st, **options: Any
+) -> float:
+    """A number on a slider that the page's buttons may change, too; see `text`."""
+    told = st.query_params.get(key, "")
+    st.session_state.setdefault(key, float(told) if is_fraction(told, high) else first)
+    st.session_state[key] = min(max(st.session_state[key], low), high)  # another part of the page may allow more
+    chosen = round(float(place.slider(label, low, high, step=step, key=key, **options)), 3)
+    address.hold(key, f"{chosen:g}")
+    return chosen
+
+
+def is_fraction(text: str, high: float) -> bool:
+    """Whether a link's text is a plain number from 0 to `high`."""
+    whole, _, rest = text.partition(".")
+    return whole.isdecimal() and (not rest or rest.isdecimal()) and len(text) < 10 and float(text) <= high
+
+
+def one_of(label: str, names: Sequence[str], key: str, *, place: Any = st, **options: Any) -> str:
+    """One of some names, at first the first, that the page's buttons may change, too; see `text`."""
+    told = st.query_params.get(key, names[0])
+    st.session_state.setdefault(key, told if told in names else names[0])
+    chosen = place.segmented_control(label, names, required=True, key=key, wrap=True, **options) or names[0]
+    address.hold(key, chosen)
+    return str(chosen)
+
+
 def text(label: str, first: str, key: str, widest: int, *, place: Any = st, **options: Any) -> str:
     """A text that the page's buttons may change, too: it is put into the link here, since a bound widget's place there then lags.
 

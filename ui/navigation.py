@@ -126,6 +126,14 @@ ANNOTATE = Page(
     claim="Labels are dear. Ask for those of the examples nearest to the boundary, and see whether fewer are needed.",
 )
 
+HARDEN = Page(
+    "harden",
+    "Harden",
+    ":material/shield:",
+    lecture="B3",
+    claim="Train on what fools you: a network that learns from adversarial examples as it learns, and what that is worth.",
+)
+
 WORDS = Page(
     "words",
     "Words under attack",
@@ -148,5 +156,5 @@ PAGES: dict[str, list[Page]] = {
         CAPTCHA,
         ASK,
     ],
-    "Adversarial learning": [FOOL, ATTACKS, SWAY, WORDS, ANNOTATE],
+    "Adversarial learning": [FOOL, ATTACKS, SWAY, WORDS, ANNOTATE, HARDEN],
 }

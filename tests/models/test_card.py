@@ -17,6 +17,7 @@ from models.card import CARDS, Card, read_card, readme_table
 
 TRAINING = ("seed", "commit", "hardware", "minutes")  # what only a card of our own training has
 CITED = ("others", "others_on")  # what only a card has that cites others' figures
+DIGITS = ("digits-plain", "digits-fgsm", "digits-pgd")
 README = CARDS.parents[1] / "README.md"
 
 
@@ -79,6 +80,23 @@ def test_the_card_of_a_classifier_is_about_the_weights_that_are_shipped(name: st
     assert isinstance(card.others, dict) and all(" (" in other and ", " in other for other in card.others)
     assert "cited" in card.others_on and set(card.published) == {"accuracy_yelp", "accuracy_age", "accuracy_snli"}
     assert card.metrics["accuracy"] >= {"sentiment": 85, "question-type": 92}[zoo.ONE_LOOK.get(name, name)]
+
+
+@pytest.mark.parametrize("name", DIGITS)
+def test_the_card_of_a_classifier_of_digits_is_about_the_weights_that_are_shipped(name: str) -> None:
+    card, file = read_card(name), zoo.WEIGHTS / f"{name}.safetensors"
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == card.sha256
+    assert file.stat().st_size / 1e6 == pytest.approx(card.megabytes, abs=0.1)
+    assert sum(parameter.numel() for parameter in zoo.digit_classifier(name).parameters()) == card.parameters
+    assert list(card.metrics) == ["accuracy", "fgsm_0.25", "autoattack_0.3"]
+    assert card.metrics["accuracy"] > 98 and all(getattr(card, field) for field in TRAINING)
+
+
+def test_hardening_with_pgd_reaches_what_was_asked_and_a_plain_network_nothing() -> None:
+    plain, by_fgsm, by_pgd = (read_card(name).metrics for name in DIGITS)
+    assert by_pgd["autoattack_0.3"] >= 88 and by_pgd["fgsm_0.25"] >= 95
+    assert plain["autoattack_0.3"] == 0 and plain["fgsm_0.25"] < 10.6
+    assert by_fgsm["fgsm_0.25"] > 82.1 and by_fgsm["autoattack_0.3"] < 50, "FGSM alone hardens against FGSM"
 
 
 @pytest.mark.parametrize(("name", "task"), zoo.ONE_LOOK.items())
