@@ -38,10 +38,12 @@ from training import (
     report_ask,
     report_caption,
     report_memory,
+    report_smooth,
     report_sway,
     report_words,
     sentences,
     translate,
+    virtual,
 )
 from training.shipping import record
 from training.snapshot import Snapshot
@@ -56,6 +58,7 @@ TRAININGS: dict[str, Callable[..., Iterator[Snapshot]]] = {
     **{f"memory-{kind}-ptb": partial(memory.train, kind=kind, corpus=memory.PTB) for kind in KINDS},
     **{name: partial(ask.train, name=name) for name in ask.HOPS},
     "captcha": captcha.train,
+    **{name: partial(virtual.train, **options) for name, options in virtual.TRAININGS.items()},
 }
 EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
     **{name: partial(translate.export, score) for name, score in TRANSLATORS.items()},
@@ -65,12 +68,14 @@ EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
     **{f"memory-{kind}": partial(memory.export, kind) for kind in KINDS},
     **{name: partial(ask.export, name) for name in ask.NAMES},
     "captcha": captcha.export,
+    **{name: partial(virtual.export, name) for name in virtual.DIGIT_NAMES},
 }
 GROUPS = {
     "translate": list(TRANSLATORS),
     "memory": [f"memory-{kind}" for kind in KINDS],
     "memory-ptb": [f"memory-{kind}-ptb" for kind in KINDS],
     "ask": list(ask.HOPS),
+    report_smooth.NAME: list(virtual.TRAININGS),
 }
 EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     **{name: (partial(imagenet.evaluate, name), "labels") for name in imagenet.NAMES},
@@ -82,6 +87,7 @@ EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     **{f"memory-{kind}": (partial(memory.evaluate, kind), "test") for kind in KINDS},
     **{name: (partial(ask.evaluate, name), "test") for name in ask.NAMES},
     "captcha": (captcha.evaluate, "test"),
+    **{name: (partial(virtual.evaluate, name), "test") for name in virtual.DIGIT_NAMES},
 }
 REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     "translate": lambda data, _out, _limit: report.report(data),
@@ -92,6 +98,7 @@ REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     report_annotate.NAME: report_annotate.report,
     "words": report_words.report,
     report_sway.NAME: report_sway.report,
+    report_smooth.NAME: report_smooth.report,
 }
 
 

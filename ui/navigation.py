@@ -126,6 +126,14 @@ ANNOTATE = Page(
     claim="Labels are dear. Ask for those of the examples nearest to the boundary, and see whether fewer are needed.",
 )
 
+SMOOTH = Page(
+    "smooth",
+    "Smooth without labels",
+    ":material/blur_on:",
+    lecture="B4",
+    claim="Eight labels, and points without any: an answer that may not change under the worst small push goes round the moons.",
+)
+
 WORDS = Page(
     "words",
     "Words under attack",
@@ -148,5 +156,5 @@ PAGES: dict[str, list[Page]] = {
         CAPTCHA,
         ASK,
     ],
-    "Adversarial learning": [FOOL, ATTACKS, SWAY, WORDS, ANNOTATE],
+    "Adversarial learning": [FOOL, ATTACKS, SWAY, WORDS, ANNOTATE, SMOOTH],
 }
