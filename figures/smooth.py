@@ -1,12 +1,16 @@
 """Drawings of the page "Smooth": a plane with its boundary and the worst directions, the bowl of D around a point, curves."""
 
+import base64
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
+from PIL import Image
 from plotly.colors import hex_to_rgb
+from plotly.subplots import make_subplots
 
 from figures.palette import ALARM, CALM, NOISE, QUIET
 
@@ -159,3 +163,68 @@ def seeds(curves: Mapping[str, Sequence[Line]], x: str, y: str) -> go.Figure:
     figure.update_xaxes(title=x)
     figure.update_yaxes(title=y, type="log")
     return figure.update_layout(height=340, margin=MARGIN, legend=LEGEND)
+
+
+def sheet(
+    digits: UInt8[np.ndarray, "digits 28 28"], worst: UInt8[np.ndarray, "networks digits 28 28"]
+) -> UInt8[np.ndarray, "height width 3"]:
+    """The digits in grey, and below them a row a network: the worst change of each, blue where it darkens, orange where it lightens."""
+    change = worst.astype(float)[..., None] / 127.5 - 1
+    blue, orange = (255 - np.array(hex_to_rgb(colour), float) for colour in (CALM, ALARM))
+    coloured = 255 - np.abs(change) * np.where(change < 0, blue, orange)
+    rows = np.concatenate([np.repeat(digits[None, ..., None], 3, -1).astype(float), coloured])
+    rows = np.pad(rows, ((0, 0), (0, 0), (1, 1), (1, 1), (0, 0)), constant_values=128)
+    networks, count, height, width, _ = rows.shape
+    page = rows.transpose(0, 2, 1, 3, 4).reshape(networks * height, count * width, 3)
+    return page.round().astype(np.uint8).repeat(2, 0).repeat(2, 1)
+
+
+def film(
+    sheets: Sequence[UInt8[np.ndarray, "height width 3"]],
+    steps: Sequence[int],
+    words: Sequence[str],
+    curves: Mapping[str, Sequence[float]],
+    y: str,
+) -> go.Figure:
+    """Pictures over time, scrubbed in the browser, and below them curves with a mark at the moment.
+
+    Args: sheets, steps, words: of each moment; curves: a value a moment, by name.
+    """
+    figure, last = make_subplots(2, 1, row_heights=[0.6, 0.4], vertical_spacing=0.08), len(steps) - 1
+    figure.add_image(source=data_url(sheets[last]), hoverinfo="skip", row=1, col=1)
+    for (name, values), (colour, dash) in zip(curves.items(), LINES, strict=False):
+        figure.add_scatter(
+            x=list(steps), y=list(values), name=name, mode="lines", line={"color": colour, "dash": dash},
+            hovertemplate="%{y:.1f}", row=2, col=1,
+        )  # fmt: skip
+    highest = max(max(values) for values in curves.values())
+    mark = {"y": [0, highest], "mode": "lines", "line": {"color": QUIET, "dash": "dot"}}
+    figure.add_scatter(x=[steps[last]] * 2, **mark, showlegend=False, hoverinfo="skip", row=2, col=1)
+    figure.frames = [
+        go.Frame(
+            name=str(k),
+            data=[go.Image(source=data_url(page)), go.Scatter(x=[step] * 2, y=[0, highest])],
+            traces=[0, len(curves) + 1],
+            layout={"title": {"text": said}},
+        )
+        for k, (page, step, said) in enumerate(zip(sheets, steps, words, strict=True))
+    ]
+    at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
+    stops = [{"label": f"{step}", "method": "animate", "args": [[f"{k}"], at_once]} for k, step in enumerate(steps)]
+    figure.update_xaxes(visible=False, row=1, col=1)
+    figure.update_yaxes(visible=False, row=1, col=1)
+    figure.update_xaxes(title="updates", row=2, col=1)
+    figure.update_yaxes(title=y, rangemode="tozero", row=2, col=1)
+    return figure.update_layout(
+        height=560, margin={"l": 10, "r": 10, "t": 60, "b": 10},
+        title={"text": words[last], "font": {"size": 14}, "x": 0, "y": 0.98, "yanchor": "top"},
+        legend={"orientation": "h", "y": 0.36, "yanchor": "bottom"},
+        sliders=[{"active": last, "currentvalue": {"prefix": "update "}, "pad": {"t": 45}, "steps": stops}],
+    )  # fmt: skip
+
+
+def data_url(page: UInt8[np.ndarray, "height width 3"]) -> str:
+    """A picture in the message itself, lossless."""
+    file = io.BytesIO()
+    Image.fromarray(page).save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

@@ -9,9 +9,11 @@ from statistics import mean, stdev
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from attacks.virtual import directions, hessian
+from models import zoo
 from training.digits import mnist
 from training.snapshot import Snapshot
 from training.virtual import (
@@ -31,6 +33,7 @@ from training.virtual_tasks import Task, digits, review_test, reviews
 NAME = "smooth"
 NAMES = (*DIGIT_NAMES, *REVIEW_NAMES)
 PUBLISHED = {VAT: 1.36, REVIEWS_ALONE: 7.39, REVIEWS_ADVERSARIAL: 6.21, REVIEWS_VAT: 5.91}  # Miyato 2017, both papers
+FILM = zoo.ASSETS / "recorded" / f"{NAME}.webp"
 KS = tuple(range(7))
 XIS = (1e-6, 1e-2, 1.0, 10.0)
 PICTURES = 30  # of which the exact eigenvector is taken
@@ -47,18 +50,18 @@ def report(data: Path, out: Path, limit: int | None) -> dict[str, Any]:
     task, test = digits(data, 1), tuple(part[:limit] for part in mnist(data, "test"))
     table = {name: told(task, runs[name], *test) for name in DIGIT_NAMES}
     if any(runs[name] for name in REVIEW_NAMES):
-        task = reviews(data, 1)
-        table |= {name: told(task, runs[name], *review_test(data, limit)) for name in REVIEW_NAMES if runs[name]}
-    network = network_of(digits(data, 1), runs[VAT][min(runs[VAT])])
+        read, test = reviews(data, 1), review_test(data, limit)
+        table |= {name: told(read, runs[name], *test) for name in REVIEW_NAMES if runs[name]}
     return {
         "command": f"python -m training report {NAME} --data DIR",
         "about": about(table),
         "runs": table,
+        "film": film(task.filmed, {name: runs[name] for name in DIGIT_NAMES}),
         "power": {
             "pictures": PICTURES,
             "K": list(KS),
             "xi": list(XIS),
-            **power(network, digits(data, 1).x_kept[:PICTURES]),
+            **power(network_of(task, runs[VAT][min(runs[VAT])]), task.x_kept[:PICTURES]),
         },
     }
 
@@ -96,6 +99,34 @@ def told(task: Task, runs: dict[int, Snapshot], x: Tensor, y: Tensor) -> dict[st
             "error": {
                 str(seed): [round(value, 1) for value in curve["error"].tolist()] for seed, curve in curves.items()
             },
+        },
+    }
+
+
+def film(digits: Tensor | None, runs: dict[str, dict[int, Snapshot]]) -> dict[str, Any]:
+    r"""Write `FILM`, and tell what is on it: one digit of each class kept aside, and $r_{\mathrm{vadv}}$ of each at every snapshot.
+
+    In grey, 28 rows of pixels for the digits, then as many for each of the networks at the first moment, at the second, …; a change
+    of 0 is 128, and one of `scale` is 255.
+    """
+    assert digits is not None
+    seed = min(seed for seed in runs[VAT] if all(seed in known for known in runs.values()))
+    kept = {name: known[seed].state for name, known in runs.items()}
+    r = torch.stack([state["film.r"][:, :, 0] for state in kept.values()], 1)  # (moments, networks, digits, 28, 28)
+    scale = float(r.abs().max())
+    rows = torch.cat([255 * digits[None, :, 0], 128 + 127 * r.flatten(0, 1) / scale]).round().to(torch.uint8)
+    Image.fromarray(rows.permute(0, 2, 1, 3).flatten(2).flatten(0, 1).numpy()).save(
+        FILM, "WEBP", lossless=True, method=6
+    )
+    return {
+        "seed": seed,
+        "scale": round(scale, 4),
+        "answers": {
+            name: ["".join(map(str, answers)) for answers in state["film.p"].argmax(2).tolist()]
+            for name, state in kept.items()
+        },
+        "lds": {
+            name: [float(f"{lds:.3g}") for lds in state["film.lds"].mean(1).tolist()] for name, state in kept.items()
         },
     }
 

@@ -11,14 +11,16 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 import torch
+from PIL import Image
 from torch import Tensor
 
 from attacks.virtual import directions, hessian, kl, lds, power_iteration, r_vadv
 from figures import smooth as figures
 from models import zoo
 from training import virtual
-from training.report_smooth import NAME, PUBLISHED
-from training.virtual import ALONE, REVIEWS_ADVERSARIAL, REVIEWS_ALONE, REVIEWS_VAT, TWIN, VAT, network_of
+from training.digits import SIDE
+from training.report_smooth import FILM, NAME, PUBLISHED
+from training.virtual import ALONE, DIGIT_NAMES, REVIEWS_ADVERSARIAL, REVIEWS_ALONE, REVIEWS_VAT, TWIN, VAT, network_of
 from training.virtual_tasks import LOOKED, MOONS, SPIRALS, TASKS, Task, axes
 from ui import cached, controls, room
 from ui.lecture import Download
@@ -281,10 +283,20 @@ def recorded_notes() -> None:
     st.header("Recorded: MNIST with 100 labels, reviews of films", anchor=False)
     st.markdown(recorded_words(found))
     st.dataframe(recorded_table(found), hide_index=True)
+    st.plotly_chart(
+        recorded_film(),
+        key="film",
+        alt="One digit of each class and, below it, its worst direction without and with VAT, from update to update",
+    )
+    st.caption(
+        f"Digits kept aside (seed {found['film']['seed']}), and the change of each that harms most: of its pixels, blue "
+        f"where it darkens and orange where it lightens, full at {found['film']['scale']:.3f} of the range from black to white. "
+        f"Move the slider."
+    )
     left, right = st.columns([3, 2])
     drawn = {
         title: [(curves["step"][1:], errors[1:]) for errors in curves["error"].values()]
-        for name, title in ((ALONE, "labels alone"), (VAT, "with VAT"))
+        for name, title in FILMED.items()
         if (curves := found["runs"][name]["curves"])
     }
     left.plotly_chart(
@@ -300,6 +312,34 @@ def recorded_notes() -> None:
         alt="|cos| of the power iteration with the exact eigenvector on digits, against K, a line a ξ",
     )
     st.caption(f"{found['about']} Recorded by `{found['command']}`.")
+
+
+FILMED = {ALONE: "labels alone", VAT: "with VAT"}
+
+
+def recorded_film() -> go.Figure:
+    """The worst directions of ten digits while MNIST is learned, with and without VAT."""
+    found = zoo.recorded(NAME)
+    film, runs = found["film"], found["runs"]
+    rows = np.asarray(Image.open(FILM).convert("L"))
+    strips = rows.reshape(-1, SIDE, rows.shape[1] // SIDE, SIDE).transpose(0, 2, 1, 3)  # (rows, digits, 28, 28)
+    order = [DIGIT_NAMES.index(name) for name in FILMED]
+    moments = strips[1:].reshape(-1, len(DIGIT_NAMES), *strips.shape[1:])[:, order]
+    curves = {title: runs[name]["curves"]["error"][str(film["seed"])] for name, title in FILMED.items()}
+    return figures.film(
+        [figures.sheet(strips[0], worst) for worst in moments],
+        runs[VAT]["curves"]["step"],
+        [film_words(found, k) for k in range(len(moments))],
+        curves,
+        "error, %",
+    )
+
+
+def film_words(found: dict[str, Any], k: int) -> str:
+    """What each network answers at a moment, and how much its answer changes at worst."""
+    film = found["film"]
+    said = (f"{title}: {film['answers'][name][k]}, LDS {film['lds'][name][k]:g}" for name, title in FILMED.items())
+    return "Top: the digits. Then the worst direction and the answers,<br>" + "; ".join(said)
 
 
 ROWS = {

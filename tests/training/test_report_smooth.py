@@ -4,8 +4,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from models.few_labels import DigitMLP
 from training import report_smooth, virtual, virtual_tasks
@@ -34,6 +36,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setitem(virtual.TASKS, "mnist", small)
     monkeypatch.setattr(report_smooth, "digits", small)
+    monkeypatch.setattr(report_smooth, "FILM", tmp_path / "smooth.webp")
     for seed in (1, 2):
         for name in (VAT, ALONE):
             for snapshot in train(Path("nowhere"), seed=seed, **virtual.TRAININGS[name]):
@@ -63,3 +66,17 @@ def test_without_runs_it_says_what_to_train(runs: Path, tmp_path: Path) -> None:
     assert runs.exists()
     with pytest.raises(ValueError, match="train them first"):
         report_smooth.report(Path("nowhere"), tmp_path / "elsewhere", None)
+
+
+def test_the_film_has_the_digits_and_every_moments_worst_directions(runs: Path) -> None:
+    told = report_smooth.report(Path("nowhere"), runs, None)["film"]
+    strips = (
+        torch.tensor(np.asarray(Image.open(runs / "smooth.webp").convert("L"))).reshape(-1, 28, 10, 28).transpose(1, 2)
+    )
+    assert len(strips) == 1 + 3 * 2, "the digits, and three moments of two networks"
+    for k, name in enumerate((VAT, ALONE)):
+        state = Snapshot.load(runs / "seed-1" / f"{name}.safetensors").state
+        drawn = (strips[1 + k :: 2].float() - 128) / 127 * told["scale"]
+        torch.testing.assert_close(drawn, state["film.r"][:, :, 0], atol=0.6 * told["scale"] / 127, rtol=0)
+        assert [list(map(int, answers)) for answers in told["answers"][name]] == state["film.p"].argmax(2).tolist()
+        assert told["lds"][name] == pytest.approx(state["film.lds"].mean(1).tolist(), rel=0.01)
