@@ -168,7 +168,7 @@ def seeds(curves: Mapping[str, Sequence[Line]], x: str, y: str) -> go.Figure:
 def sheet(
     digits: UInt8[np.ndarray, "digits 28 28"], worst: UInt8[np.ndarray, "networks digits 28 28"]
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """The digits in grey, and below them a row a network: the worst change of each, blue where it darkens, orange where it lightens."""
+    """The digits in grey, below them a row a network: the worst change of each, blue where it darkens, orange where it lightens."""
     change = worst.astype(float)[..., None] / 127.5 - 1
     blue, orange = (255 - np.array(hex_to_rgb(colour), float) for colour in (CALM, ALARM))
     coloured = 255 - np.abs(change) * np.where(change < 0, blue, orange)
