@@ -11,16 +11,14 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 import torch
-from PIL import Image
 from torch import Tensor
 
 from attacks.virtual import directions, hessian, kl, lds, power_iteration, r_vadv
 from figures import smooth as figures
 from models import zoo
 from training import virtual
-from training.digits import SIDE
-from training.report_smooth import FILM, NAME, PUBLISHED
-from training.virtual import ALONE, DIGIT_NAMES, REVIEWS_ADVERSARIAL, REVIEWS_ALONE, REVIEWS_VAT, TWIN, VAT, network_of
+from training.report_smooth import NAME, PUBLISHED
+from training.virtual import ALONE, REVIEWS_ADVERSARIAL, REVIEWS_ALONE, REVIEWS_VAT, TWIN, VAT, network_of
 from training.virtual_tasks import LOOKED, MOONS, SPIRALS, TASKS, Task, axes
 from ui import cached, controls, room
 from ui.lecture import Download
@@ -77,7 +75,7 @@ class Looked:
 def first_screen() -> None:
     """Compute what a first visitor sees, so that nobody waits for it."""
     knobs = TASKS[MOONS](None, 1, None).knobs
-    cached.first_snapshot(virtual.train, _options(MOONS, 1, 8, knobs.epsilon, knobs.xi, 1, 1.0, 0.0))
+    cached.room.first_snapshot(virtual.train, _options(MOONS, 1, 8, knobs.epsilon, knobs.xi, 1, 1.0, 0.0))
 
 
 # ---------------------------------------------------------------- controls
@@ -284,7 +282,7 @@ def recorded_notes() -> None:
     st.markdown(recorded_words(found))
     st.dataframe(recorded_table(found), hide_index=True)
     st.plotly_chart(
-        recorded_film(),
+        cached.smooth.film(),
         key="film",
         alt="One digit of each class and, below it, its worst direction without and with VAT, from update to update",
     )
@@ -296,7 +294,7 @@ def recorded_notes() -> None:
     left, right = st.columns([3, 2])
     drawn = {
         title: [(curves["step"][1:], errors[1:]) for errors in curves["error"].values()]
-        for name, title in FILMED.items()
+        for name, title in cached.smooth.FILMED.items()
         if (curves := found["runs"][name]["curves"])
     }
     left.plotly_chart(
@@ -312,34 +310,6 @@ def recorded_notes() -> None:
         alt="|cos| of the power iteration with the exact eigenvector on digits, against K, a line a ξ",
     )
     st.caption(f"{found['about']} Recorded by `{found['command']}`.")
-
-
-FILMED = {ALONE: "labels alone", VAT: "with VAT"}
-
-
-def recorded_film() -> go.Figure:
-    """The worst directions of ten digits while MNIST is learned, with and without VAT."""
-    found = zoo.recorded(NAME)
-    film, runs = found["film"], found["runs"]
-    rows = np.asarray(Image.open(FILM).convert("L"))
-    strips = rows.reshape(-1, SIDE, rows.shape[1] // SIDE, SIDE).transpose(0, 2, 1, 3)  # (rows, digits, 28, 28)
-    order = [DIGIT_NAMES.index(name) for name in FILMED]
-    moments = strips[1:].reshape(-1, len(DIGIT_NAMES), *strips.shape[1:])[:, order]
-    curves = {title: runs[name]["curves"]["error"][str(film["seed"])] for name, title in FILMED.items()}
-    return figures.film(
-        [figures.sheet(strips[0], worst) for worst in moments],
-        runs[VAT]["curves"]["step"],
-        [film_words(found, k) for k in range(len(moments))],
-        curves,
-        "error, %",
-    )
-
-
-def film_words(found: dict[str, Any], k: int) -> str:
-    """What each network answers at a moment, and how much its answer changes at worst."""
-    film = found["film"]
-    said = (f"{title}: {film['answers'][name][k]}, LDS {film['lds'][name][k]:g}" for name, title in FILMED.items())
-    return "Top: the digits. Then the worst direction and the answers,<br>" + "; ".join(said)
 
 
 ROWS = {
