@@ -18,6 +18,7 @@ OTHER, EXACT, WORD, THERE, SAME = (
     "look there, say the same",
     "say something else, look the same",
 )
+KEPT = 1.0  # by how much a word that is said already shall go on winning, in logits; more would leave no room to move the look
 STAY = 10.0  # the weight of the looks' loss beside that of the words, both in nats
 
 
@@ -51,7 +52,8 @@ class Aim:
 def towards(aim: Aim, told: Callable[[Pictures], Tells], told_wanted: Callable[[Pictures], Tells]) -> Loss:
     """The loss of an aim, to be made small.
 
-    "word for word" and "somewhere" are Chen 2018's. "look there, say the same" is `onto`, and `word_for_word` of what is said.
+    "word for word" and "somewhere" are Chen 2018's. "look there, say the same" is `onto`, and `word_for_word` of what is said,
+    by `KEPT`.
 
     Args: told: what the network tells while it is made to say what it says now; told_wanted: while it is made to say what it shall.
     """
@@ -63,7 +65,7 @@ def towards(aim: Aim, told: Callable[[Pictures], Tells], told_wanted: Callable[[
         if aim.goal == WORD:
             return somewhere(now.logits, aim.wanted[0])
         if aim.goal == THERE:
-            return onto(now.maps, aim.t, aim.region) + word_for_word(now.logits, aim.said)
+            return onto(now.maps, aim.t, aim.region) + word_for_word(now.logits, aim.said, KEPT)
         if aim.goal == SAME:
             return unsaid(now.logits, aim.said) + STAY * as_before(now.maps, aim.looks)
         return unsaid(now.logits, aim.said)

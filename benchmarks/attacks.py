@@ -37,7 +37,8 @@ from attacks.nearest import carlini_wagner, deepfool
 from attacks.perturbation import to_8bit
 from benchmarks.timing import Runs, Spread, load, machine, options, race, table, write
 from models import zoo
-from models.classifier import Classifier, fold_batch_norm
+from models.classifier import Classifier
+from models.frozen import fold_batch_norm
 from models.picture import gallery, gallery_picture, to_pixels
 
 EPSILON, STEP_SIZE, STEPS = 4 / 255, 1 / 255, 20
@@ -217,7 +218,7 @@ def craft_cleverhans(model: nn.Module) -> Crafts:
 
     inf, box = float("inf"), {"clip_min": 0, "clip_max": 1}
     walk = {"rand_init": False, **box}
-    cw = {"binary_search_steps": 1, "max_iterations": STEPS, "lr": 0.01, "initial_const": 1.0, "abort_early": False}
+    cw = {"binary_search_steps": 1, "max_iterations": STEPS, "lr": 0.01, "initial_const": 1.0}
     return {
         "fgsm": lambda: lambda x, y: fast_gradient_method(model, x, EPSILON, inf, y=y, **box).detach(),
         "pgd": lambda: (

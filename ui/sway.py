@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from ui.components.painting import TEXT, as_text, painting
 from ui.computation import exact
 from ui.lecture import Download, Numbers, as_it_is
 from ui.running import Sight
-from ui.swayed import Sway, Wish
+from ui.swayed import Along, Sway, Wish
 
 CAPTION, PHOTO, DRAWING, CAPTCHA = "Caption", "Question about a photo", "Question about a drawing", "Captcha"
 SUBJECTS = {CAPTION: "caption", PHOTO: "ask-daquar", DRAWING: "ask-shapes", CAPTCHA: "captcha"}
@@ -101,7 +102,9 @@ def first_screen() -> None:
     """Compute what a first visitor sees, so that nobody waits for it."""
     picture = gallery_picture(FIRST[CAPTION])
     wish = Wish(SUBJECTS[CAPTION], picture.digest, "", OTHER, "", 2, STEPS)
-    cached.sway.sway(wish, picture).go(nobody)
+    found = cached.sway.sway(wish, picture)
+    found.go(nobody)
+    found.along.go(lambda _: None)
 
 
 # ---------------------------------------------------------------- asking
@@ -286,12 +289,15 @@ def outcome(made: Shown) -> str:
 
 def along(made: Shown) -> None:
     """Everything against ε."""
-    sway, t = made.sway, made.t
-    n = [point.n for point in sway.axis]
-    changes = [b.n for a, b in zip(sway.axis, sway.axis[1:], strict=False) if a.said != b.said]
-    moved, carried = ([float(getattr(point, of)[t]) for point in sway.axis] for of in ("moved", "carried"))
+    sway, t, axis = made.sway, made.t, made.sway.along
+    running.look_on(axis, "along_axis", str(sway.wish), lambda done: _part(axis, done), first="Every ε from 0 …")
+    if not axis.complete:
+        return
+    n = [point.n for point in axis.points]
+    changes = [b.n for a, b in pairwise(axis.points) if a.said != b.said]
+    moved, carried = ([float(getattr(point, of)[t]) for point in axis.points] for of in ("moved", "carried"))
     st.plotly_chart(
-        figures.against_epsilon(n, moved, carried, [point.log_p for point in sway.axis], changes),
+        figures.against_epsilon(n, moved, carried, [point.log_p for point in axis.points], changes),
         key="along",
         alt="How far the map moved and how likely the old words are, against epsilon",
     )
@@ -304,13 +310,17 @@ def along(made: Shown) -> None:
     table = pd.DataFrame(
         {
             "ε, 255ths": n,
-            "said": [sway.subject.text(point.said) for point in sway.axis],
-            "log p of the old words": [point.log_p for point in sway.axis],
+            "said": [sway.subject.text(point.said) for point in axis.points],
+            "log p of the old words": [point.log_p for point in axis.points],
             "total variation": moved,
             "earth mover's, cells": carried,
         }
     )
     st.dataframe(table, hide_index=True, column_config=exact(table))
+
+
+def _part(axis: Along, done: int) -> Sight:
+    return Sight(done / len(axis.sizes), f"{done} of {len(axis.sizes)} ε")
 
 
 def steps(made: Shown) -> None:

@@ -18,6 +18,7 @@ from models.subject import Subject, Told, Words
 from ui.turns import free
 
 AXIS = 12  # sizes of ε between 0 and that of the attack
+AT_ONCE = 4  # pictures of the axis in one pass: the network is free in between
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Sway:
         losses, lengths: the loss and the norm of its gradient before each step.
         file: the adversarial picture as a PNG; after_said: what is said of it after it was read again.
         after: its maps while the old words are said; own: while its own words are.
-        axis: from 0 to ε; the attack's η made smaller. Of one step that is the attack itself, of several its shadow.
+        along: the axis from 0 to ε.
     """
 
     wish: Wish
@@ -72,12 +73,13 @@ class Sway:
     after_said: Words = ()
     after: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     own: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
-    axis: tuple[Point, ...] = ()
     reached: bool = False
+    _last: tuple[Tensor, tuple[Words, np.ndarray]] | None = None
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         read = {EXACT: self.subject.words, WORD: self.subject.keyword}.get(self.wish.goal)
+        self.along = Along(self)
         self.wanted = read(self.wish.text) if read else self.said
         region = torch.zeros(self.before.shape[1], dtype=torch.bool)
         region[list(self.wish.region)] = True
@@ -116,45 +118,81 @@ class Sway:
                 loss = towards(self.aim, lambda x: self._told(x, self.said), lambda x: self._told(x, self.wanted))
                 steps, epsilon = self.wish.steps, self.wish.n / STEPS
                 share = min(SHARE, steps)
-                found = pursue(loss, self.x, epsilon, steps=steps, share=share, reached=self._reached, watch=watch)
+                found = pursue(loss, self.x, epsilon, steps=steps, share=share, reached=self._is_reached, watch=watch)
                 file = png(from_pixels(found.perturbation.adversarial))
                 self._measure(whole(read_picture(file, "adversarial.png")))
-            self.file = file
+            self.file, self._last = file, None
 
-    @torch.no_grad()
     def _measure(self, x_adv: Tensor) -> None:
-        """What the file's picture does, and the axis from the clean picture to it: all its pictures at once."""
-        shares = np.linspace(0, 1, min(AXIS, self.wish.n) + 1)
-        x = to_8bit(torch.cat([self.x + float(share) * (x_adv - self.x) for share in shares]))
-        told, said = self.subject.told(x, self.said), self.subject.says(x)
-        looks, log_p = told.maps.double().numpy(), self.subject.log_p_of(told, self.said)
-        self.axis = tuple(
-            Point(
-                float(share) * self.wish.n,
-                said[k],
-                float(log_p[k]),
-                total_variation(looks[0], looks[k]),
-                np.array(
-                    [earth_movers(self.on_grid(a), self.on_grid(b)) for a, b in zip(looks[0], looks[k], strict=True)]
-                ),
-            )
-            for k, share in enumerate(shares)
-        )
-        self.after, self.after_said = looks[-1], said[-1]
+        """What the file's picture does."""
+        self.after_said, self.after = self._asked(x_adv)
         self.own = maps(self.subject, x_adv, self.after_said)
-        self.reached = reached(self.aim, self.after_said, self.said, self.wanted, torch.tensor(self.after))
+        self.reached = self._is_reached(x_adv)
 
     def on_grid(self, look: np.ndarray) -> np.ndarray:
         """Of a look what is on the picture's regions, (rows, columns)."""
         rows, columns = self.subject.grid
         return look[: rows * columns].reshape(rows, columns)
 
+    def carried(self, looks: np.ndarray) -> np.ndarray:
+        """How far each look's weight was carried from where it was before, in cells, (looks,)."""
+        pairs = zip(self.before, looks, strict=True)
+        return np.array([earth_movers(self.on_grid(a), self.on_grid(b)) for a, b in pairs])
+
     def _told(self, x: Tensor, words: Words) -> Told:
         return self.subject.told(x, words)
 
-    def _reached(self, x: Tensor) -> bool:
-        looks = torch.tensor(maps(self.subject, x, self.said))
-        return reached(self.aim, self.subject.says(x)[0], self.said, self.wanted, looks)
+    def _asked(self, x: Tensor) -> tuple[Words, np.ndarray]:
+        """What is said of a picture, and the maps while the old words are said. The last picture asked for is remembered."""
+        if self._last is None or not torch.equal(self._last[0], x):
+            self._last = x, (self.subject.says(x)[0], maps(self.subject, x, self.said))
+        return self._last[1]
+
+    def _is_reached(self, x: Tensor) -> bool:
+        said, looks = self._asked(x)
+        return reached(self.aim, said, self.said, self.wanted, torch.tensor(looks))
+
+
+@dataclass
+class Along:
+    """The axis of a finished attack: its η made smaller. Of one step that is the attack itself, of several its shadow."""
+
+    sway: Sway
+    points: tuple[Point, ...] = ()
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Every ε, in 255ths."""
+        return np.linspace(0, self.sway.wish.n, min(AXIS, self.sway.wish.n) + 1)
+
+    @property
+    def complete(self) -> bool:
+        return self.done == len(self.sizes)
+
+    @property
+    def done(self) -> int:
+        return len(self.points)
+
+    def go(self, tell: Callable[[int], None]) -> None:
+        """Compute what is missing, telling after each pass how many are done."""
+        with self._turn:
+            while not self.complete:
+                with self.sway.lock:
+                    self.points += self._next(self.sizes[self.done : self.done + AT_ONCE])
+                tell(self.done)
+
+    @torch.no_grad()
+    def _next(self, sizes: np.ndarray) -> tuple[Point, ...]:
+        sway, subject = self.sway, self.sway.subject
+        eta = sway.adversarial - sway.x
+        x = to_8bit(torch.cat([sway.x + float(n) / sway.wish.n * eta for n in sizes]))
+        told, said = subject.told(x, sway.said), subject.says(x)
+        log_p = subject.log_p_of(told, sway.said)
+        return tuple(
+            Point(float(n), said[k], float(log_p[k]), total_variation(sway.before, looks), sway.carried(looks))
+            for k, (n, looks) in enumerate(zip(sizes, told.maps.double().numpy(), strict=True))
+        )
 
 
 @torch.no_grad()

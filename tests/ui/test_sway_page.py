@@ -51,10 +51,12 @@ def test_the_file_that_leaves_says_what_the_page_says() -> None:
 
 
 def test_the_axis_begins_at_the_clean_picture_and_ends_at_the_file() -> None:
-    found = done(wish())
-    first, last = found.axis[0], found.axis[-1]
-    assert [point.n for point in found.axis] == [0, 1, 2]
-    assert first.said == found.said and first.moved.max() == 0 and first.carried.max() == 0
+    found, told = done(wish(n=6)), list[int]()
+    found.along.go(told.append)
+    points = found.along.points
+    first, last = points[0], points[-1]
+    assert [point.n for point in points] == [0, 1, 2, 3, 4, 5, 6] and told == [4, 7]
+    assert first.said == found.said and max(first.moved.max(), first.carried.max()) < 1e-5
     assert last.said == found.after_said
     assert last.moved == pytest.approx(np.abs(found.before - found.after).sum(1) / 2)
 
