@@ -46,8 +46,7 @@ def unit(d: Inputs) -> Inputs:
 def power_iteration(logits: Logits, x: Inputs, q: Float[Tensor, "batch classes"], d: Inputs, xi: float = XI) -> Inputs:
     r"""One step towards the first eigenvector of $H = \nabla\nabla_r D\,|_{r=0}$, by one gradient.
 
-    $$d \leftarrow \overline{H d}, \qquad
-    H d \approx \tfrac{1}{\xi}\, \nabla_r D[p(y|x_*, \hat\theta), p(y|x_* + r)]\,\big|_{r = \xi d}$$
+    $$d \leftarrow \overline{H d}, \qquad H d \approx \tfrac{1}{\xi}\, \nabla_r D[p(y|x_*), p(y|x_* + r)]\,\big|_{r = \xi d}$$
 
     Args:
         q: the network's logits at `x`, no gradient in them.

@@ -25,7 +25,7 @@ LINES = (
     (QUIET, "longdashdot"),
 )
 LEGEND = {"orientation": "h", "y": 1, "yanchor": "bottom"}
-MARGIN = {"l": 10, "r": 10, "t": 40, "b": 10}
+MARGIN = {"l": 10, "r": 10, "t": 40, "b": 45}
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def bowl(
     )  # fmt: skip
     figure.add_scatter(
         x=size * exact[0] * np.array([-1, 1]), y=size * exact[1] * np.array([-1, 1]), mode="lines", name="first eigenvector of H",
-        line={"color": "white", "width": 4, "dash": "dash"}, hoverinfo="skip",
+        line={"color": PURPLE, "width": 4, "dash": "dash"}, hoverinfo="skip",
     )  # fmt: skip
     for k, d in enumerate(steps):
         last = k == len(steps) - 1

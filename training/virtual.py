@@ -31,7 +31,7 @@ from training.virtual_tasks import TASKS, Asked, Knobs, Labels, Task, frame, pla
 def objective(
     task: Task, network: nn.Module, knobs: Knobs, labelled: Int[Tensor, " l"], unlabelled: Int[Tensor, " u"]
 ) -> tuple[Float[Tensor, ""], dict[str, float]]:
-    """The loss of one update on these rows of `task.x`, and its parts.
+    r"""The loss of one update on these rows of `task.x`, and its parts: $J + \alpha\,\mathrm{LDS} + \beta\,\mathcal H$, means.
 
     Those with a label and those without go through the network apart, so that batch norm sees each by itself; its statistics are
     of those without, where they are looked at.

@@ -30,7 +30,7 @@ XIS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 CHANGEABLE = ("epsilon", "xi", "K", "weight", "entropy")
 MOST_K, MOST_SEEDS = 8, 999
 BOWL = 61  # places a side of the bowl
-SIDES = {"Labels alone": TWIN, "With virtual adversarial training": ""}
+SIDES = {"Labels alone": TWIN, "With VAT": ""}
 CURVES = {"error": "test error, %", "lds_mean": "mean LDS, nats"}
 LINK: dict[str, Callable[[str], bool]] = {
     "task": lambda name: name in TITLES,
@@ -264,7 +264,7 @@ def words_of(found: Looked, K: int, epsilon: float) -> str:
     )
     cos, D = (row[[0, K]].tolist() for row in (found.cos, found.D))
     return (
-        f"After K = {K} iterations |cos| with the exact first eigenvector of H is **{cos[1]:.4f}** (at random {cos[0]:.4f}), "
+        f"At K = {K} |cos| with the exact first eigenvector of H is **{cos[1]:.4f}** (at random {cos[0]:.4f}), "
         f"and D at ε = {epsilon:g} is {D[1]:.3g} nats (at random {D[0]:.3g}). "
         f"{share} The bowl is D itself, not its approximation: where it is no ellipse, ε reaches beyond what H sees."
     )

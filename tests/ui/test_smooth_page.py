@@ -39,7 +39,7 @@ def moment(task: str = SPIRALS, steps: int = 3, **knobs: float) -> tuple[Choice,
 def test_both_networks_are_told_before_they_learn() -> None:
     app = visit()
     words = said(app)
-    assert "**Labels alone**: test error" in words and "**With virtual adversarial training**: test error" in words
+    assert "**Labels alone**: test error" in words and "**With VAT**: test error" in words
     first = next(virtual.train(task=MOONS, labels=8))
     assert f"**{first.metrics['error']:.1f} %**" in words and first.metrics["error"] == first.metrics["twin.error"]
     assert "Of two classes H has one direction only" in words
