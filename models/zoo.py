@@ -29,7 +29,7 @@ from models.card import CARDS, Card, read_card
 from models.classification import TextClassifier
 from models.classifier import Classifier, ready
 from models.draw import CHARACTERS
-from models.few_labels import DigitMLP
+from models.few_labels import DigitCNN
 from models.grid import CELL, CHANNELS, SMALL_CELL, SMALL_CHANNELS, Even, Grid, SmallGrid
 from models.key_value import KINDS, MemoryModel
 from models.language_model import LanguageModel
@@ -264,9 +264,9 @@ def reader() -> CaptchaReader:
     return CaptchaReader(network.eval().requires_grad_(False), CHARACTERS, known)
 
 
-def digits_of_few_labels(name: str) -> DigitMLP:
+def digits_of_few_labels(name: str) -> DigitCNN:
     """The network of this name that learned MNIST from 100 labels. Raises `WeightsUnavailableError` as `translator` does."""
-    network = DigitMLP()
+    network = DigitCNN()
     network.load_state_dict(_weights(name, read_card(name)))
     return network.eval().requires_grad_(False)
 

@@ -14,7 +14,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from attacks.virtual import Logits, lds, r_vadv
-from models.few_labels import DigitMLP, Review, ReviewCNN
+from models.few_labels import DigitCNN, Review, ReviewCNN
 from models.small import MLP
 from models.words import PAD, Vocabulary
 from training import annotate, classify
@@ -187,17 +187,17 @@ def digits(data: Path | None, seed: int, labels: int | None = None) -> Task:
     labelled = first_labels(known, count, torch.Generator().manual_seed(seed))
     one_of_each = torch.stack([known.x_test[known.y_test == k][0] for k in range(known.classes)])
     return Task(
-        DigitMLP,
+        DigitCNN,
         known.x,
         known.y,
         labelled,
         known.x_test,
         known.y_test,
         DIGIT_KNOBS,
-        batch=(100, 250),
-        updates=6000,
-        every=250,
-        falls=0.9,
+        batch=(100, 128),
+        updates=1500,
+        every=100,
+        falls=0.7,
         filmed=one_of_each,
     )
 
@@ -286,7 +286,7 @@ def folder(data: Path | None) -> Path:
 
 MOONS_KNOBS = Knobs(epsilon=0.05, xi=1e-3, rate=0.01)
 SPIRAL_KNOBS = Knobs(epsilon=0.05, xi=1e-3, rate=0.01)
-DIGIT_KNOBS = Knobs(epsilon=0.3, xi=1e-2, rate=2e-3)
+DIGIT_KNOBS = Knobs(epsilon=1.5, xi=0.1, entropy=1.0, rate=2e-3)
 REVIEW_KNOBS = Knobs(epsilon=5.0, xi=0.1, rate=1e-3)
 
 MOONS, SPIRALS, DIGITS, REVIEWS = "moons", "spirals", "mnist", "imdb"

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from models.few_labels import DigitMLP
+from models.few_labels import DigitCNN
 from training import report_smooth, virtual, virtual_tasks
 from training.snapshot import Snapshot
 from training.virtual import ALONE, VAT, train
@@ -32,7 +32,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     def small(data: Path | None, seed: int, labels: int | None = None) -> virtual_tasks.Task:
         usual = real(data, seed, labels)
-        return replace(usual, network=lambda: DigitMLP((20, 20)), batch=(20, 30), updates=10, every=5)
+        return replace(usual, network=lambda: DigitCNN((4, 6), 20), batch=(20, 30), updates=10, every=5)
 
     monkeypatch.setitem(virtual.TASKS, "mnist", small)
     monkeypatch.setattr(report_smooth, "digits", small)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from attacks.virtual import r_vadv
-from models.few_labels import DigitMLP, Review, ReviewCNN
+from models.few_labels import DigitCNN, Review, ReviewCNN
 from models.words import Vocabulary
 from training import virtual, virtual_tasks
 from training.classify import Text
@@ -132,10 +132,10 @@ def test_with_and_without_a_label_they_go_through_the_network_apart() -> None:
     torch.testing.assert_close(alone_in_it.state_dict(), by_hand.state_dict())
 
 
-def small_digits() -> DigitMLP:
+def small_digits() -> DigitCNN:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return DigitMLP((20, 20))
+        return DigitCNN((4, 6), 20)
 
 
 def pictures() -> Task:
@@ -197,7 +197,7 @@ def test_digits_have_ten_labels_a_class_and_keep_some_aside(monkeypatch: pytest.
     assert torch.bincount(task.y[task.labelled]).tolist() == [10] * 10
     assert (len(task.x), len(task.x_kept)) == (400, 1000)
     assert not torch.equal(task.labelled, virtual_tasks.digits(Path("nowhere"), 2).labelled)
-    small = replace(task, network=lambda: DigitMLP((20, 20)), batch=(20, 30), updates=30, every=15)
+    small = replace(task, network=lambda: DigitCNN((4, 6), 20), batch=(20, 30), updates=30, every=15)
     monkeypatch.setitem(virtual.TASKS, "mnist", lambda *_: small)
     begin, first, second = train(Path("nowhere"), task="mnist")
     assert second.metrics["error"] <= first.metrics["error"] < begin.metrics["error"]
@@ -209,7 +209,7 @@ def test_digits_have_ten_labels_a_class_and_keep_some_aside(monkeypatch: pytest.
         *range(10)
     ]
     assert not first.view and TWIN + "error" not in first.metrics
-    assert int(second.state["model.layers.0.1.num_batches_tracked"]) == 30, "a batch an update"
+    assert int(second.state["model.layers.1.num_batches_tracked"]) == 30, "a batch an update"
 
 
 def reviews(count: int = 12) -> tuple[ReviewCNN, Tensor]:
