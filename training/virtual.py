@@ -243,7 +243,7 @@ ABOUT: dict[str, Any] = {
 TITLES: dict[str, dict[str, Any]] = {
     VAT: {
         "title": "Digits from 100 labels, VAT",
-        "paper": "Miyato 2017: virtual adversarial training with entropy minimisation; the network is ours, convolutional and small",
+        "paper": "Miyato 2017: virtual adversarial training with entropy minimisation; the small convolutional network is ours",
         "published": {"error": 1.36},
     },
     ALONE: {
