@@ -25,7 +25,7 @@ LINES = (
     (QUIET, "longdashdot"),
 )
 LEGEND = {"orientation": "h", "y": 1, "yanchor": "bottom"}
-MARGIN = {"l": 10, "r": 10, "t": 40, "b": 45}
+MARGIN = {"l": 10, "r": 10, "t": 60, "b": 45}
 
 
 @dataclass(frozen=True)
