@@ -231,7 +231,7 @@ def evaluate(name: str, data: Path, split: str = "test", limit: int | None = Non
 
 def export(name: str, data: Path, run: Snapshot, seed: int) -> None:
     """Write what the app ships: the weights in fp16, and the card with what `evaluate` measures on them."""
-    ship(name, run, seed, lambda: evaluate(name, data)["metrics"], **ABOUT, **TITLES[name])
+    ship(name, run, seed, lambda: evaluate(name, data)["metrics"], **(ABOUT | TITLES[name]))
 
 
 ABOUT: dict[str, Any] = {
@@ -250,5 +250,6 @@ TITLES: dict[str, dict[str, Any]] = {
         "title": "Digits from 100 labels alone",
         "paper": "the same network without virtual adversarial training",
         "published": {},
+        "published_on": "the paper has no such network",
     },
 }
