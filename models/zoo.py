@@ -30,6 +30,7 @@ from models.classification import TextClassifier
 from models.classifier import Classifier, ready
 from models.digit_classifier import DigitClassifier
 from models.draw import CHARACTERS
+from models.few_labels import DigitCNN
 from models.grid import CELL, CHANNELS, SMALL_CELL, SMALL_CHANNELS, Even, Grid, SmallGrid
 from models.key_value import KINDS, MemoryModel
 from models.language_model import LanguageModel
@@ -262,6 +263,13 @@ def reader() -> CaptchaReader:
     network = Reader(len(vocabulary(CHARACTERS)))
     network.load_state_dict(_weights("captcha", known))
     return CaptchaReader(network.eval().requires_grad_(False), CHARACTERS, known)
+
+
+def digits_of_few_labels(name: str) -> DigitCNN:
+    """The network of this name that learned MNIST from 100 labels. Raises `WeightsUnavailableError` as `translator` does."""
+    network = DigitCNN()
+    network.load_state_dict(_weights(name, read_card(name)))
+    return network.eval().requires_grad_(False)
 
 
 ANSWERERS = {"daquar": 2, "daquar-1": 1, "shapes": 2, "shapes-1": 1}  # hops

@@ -40,10 +40,12 @@ from training import (
     report_caption,
     report_harden,
     report_memory,
+    report_smooth,
     report_sway,
     report_words,
     sentences,
     translate,
+    virtual,
 )
 from training.shipping import record
 from training.snapshot import Snapshot
@@ -59,6 +61,7 @@ TRAININGS: dict[str, Callable[..., Iterator[Snapshot]]] = {
     **{name: partial(ask.train, name=name) for name in ask.HOPS},
     "captcha": captcha.train,
     **{name: partial(hardening.recorded, name) for name in hardening.RUNS},
+    **{name: partial(virtual.train, **options) for name, options in virtual.TRAININGS.items()},
 }
 EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
     **{name: partial(translate.export, score) for name, score in TRANSLATORS.items()},
@@ -69,6 +72,7 @@ EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
     **{name: partial(ask.export, name) for name in ask.NAMES},
     "captcha": captcha.export,
     **{name: partial(report_harden.export, name) for name in report_harden.NAMES},
+    **{name: partial(virtual.export, name) for name in virtual.DIGIT_NAMES},
 }
 GROUPS = {
     "translate": list(TRANSLATORS),
@@ -76,6 +80,7 @@ GROUPS = {
     "memory-ptb": [f"memory-{kind}-ptb" for kind in KINDS],
     "ask": list(ask.HOPS),
     "harden": list(hardening.RUNS),
+    report_smooth.NAME: list(virtual.TRAININGS),
 }
 EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     **{name: (partial(imagenet.evaluate, name), "labels") for name in imagenet.NAMES},
@@ -88,6 +93,7 @@ EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     **{name: (partial(ask.evaluate, name), "test") for name in ask.NAMES},
     "captcha": (captcha.evaluate, "test"),
     **{name: (partial(report_harden.evaluate, name), "test") for name in report_harden.NAMES},
+    **{name: (partial(virtual.evaluate, name), "test") for name in virtual.DIGIT_NAMES},
 }
 REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     "translate": lambda data, _out, _limit: report.report(data),
@@ -99,6 +105,7 @@ REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     "words": report_words.report,
     report_sway.NAME: report_sway.report,
     report_harden.NAME: report_harden.report,
+    report_smooth.NAME: report_smooth.report,
 }
 
 

@@ -134,6 +134,14 @@ HARDEN = Page(
     claim="Train on what fools you: a network that learns from adversarial examples as it learns, and what that is worth.",
 )
 
+SMOOTH = Page(
+    "smooth",
+    "Smooth without labels",
+    ":material/blur_on:",
+    lecture="B4",
+    claim="Eight labels, and points without any: an answer that may not change under the worst small push goes round the moons.",
+)
+
 WORDS = Page(
     "words",
     "Words under attack",
@@ -156,5 +164,5 @@ PAGES: dict[str, list[Page]] = {
         CAPTCHA,
         ASK,
     ],
-    "Adversarial learning": [FOOL, ATTACKS, SWAY, WORDS, ANNOTATE, HARDEN],
+    "Adversarial learning": [FOOL, ATTACKS, SWAY, WORDS, ANNOTATE, HARDEN, SMOOTH],
 }

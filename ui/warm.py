@@ -58,6 +58,7 @@ def warm_up() -> None:
         headline,
         heads,
         self_attention,
+        smooth,
         sway,
         translate,
     )
@@ -65,5 +66,5 @@ def warm_up() -> None:
     from ui import words_under_attack as flipped
 
     attention = (translate, headline, self_attention, story, heads, caption, glimpses, ask)
-    for page in (fool, *attention, fooling, sway, flipped, annotate, harden):
+    for page in (fool, *attention, fooling, sway, flipped, annotate, harden, smooth):
         page.first_screen()
