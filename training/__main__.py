@@ -29,6 +29,8 @@ from training import (
     captcha,
     caption,
     classify,
+    domain,
+    domain_shipped,
     headline,
     imagenet,
     memory,
@@ -37,6 +39,7 @@ from training import (
     report_annotate,
     report_ask,
     report_caption,
+    report_domain,
     report_memory,
     report_sway,
     report_words,
@@ -56,6 +59,10 @@ TRAININGS: dict[str, Callable[..., Iterator[Snapshot]]] = {
     **{f"memory-{kind}-ptb": partial(memory.train, kind=kind, corpus=memory.PTB) for kind in KINDS},
     **{name: partial(ask.train, name=name) for name in ask.HOPS},
     "captcha": captcha.train,
+    **{
+        name: partial(domain.train, task=task) if adversary else partial(domain.train, task=task, strength=0.0)
+        for name, (task, adversary) in domain_shipped.SHIPPED.items()
+    },
 }
 EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
     **{name: partial(translate.export, score) for name, score in TRANSLATORS.items()},
@@ -65,6 +72,7 @@ EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
     **{f"memory-{kind}": partial(memory.export, kind) for kind in KINDS},
     **{name: partial(ask.export, name) for name in ask.NAMES},
     "captcha": captcha.export,
+    **{name: partial(domain_shipped.export, name) for name in domain_shipped.SHIPPED},
 }
 GROUPS = {
     "translate": list(TRANSLATORS),
@@ -82,6 +90,9 @@ EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     **{f"memory-{kind}": (partial(memory.evaluate, kind), "test") for kind in KINDS},
     **{name: (partial(ask.evaluate, name), "test") for name in ask.NAMES},
     "captcha": (captcha.evaluate, "test"),
+    **{
+        name: (partial(domain_shipped.evaluate, name), domain_shipped.split_of(name)) for name in domain_shipped.SHIPPED
+    },
 }
 REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     "translate": lambda data, _out, _limit: report.report(data),
@@ -92,6 +103,7 @@ REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     report_annotate.NAME: report_annotate.report,
     "words": report_words.report,
     report_sway.NAME: report_sway.report,
+    report_domain.NAME: report_domain.report,
 }
 
 
