@@ -1,39 +1,37 @@
 """Adapt (B6): a judge against the domain, its gradient turned round, carries a task over to where no labels are."""
 
-import ui.adapt as words
-from ui import lecture
+from typing import Any
+
+from ui import adapt, adapted, lecture
 from ui.navigation import ADAPT
 
-
-def choose() -> words.Choice:
-    """Which part, and its controls."""
-    lecture.words_for_bad_link(words.LINK)
-    return words.choose()
-
-
-def figure(choice: words.Choice) -> words.Shown | None:
-    """The moons while they learn, a digit on a photograph, or the tables."""
-    return words.DRAWN[choice.part](choice)
+PARTS: dict[str, tuple[Any, Any]] = {
+    adapt.MOONS: (adapt.choose, adapt.draw),
+    adapt.DIGITS: (adapted.choose_digit, adapted.draw_digit),
+    adapt.LANGUAGE: (adapted.choose_word, adapted.draw_word),
+}
 
 
-def notes(_choice: words.Choice, shown: words.Shown) -> None:
-    words.notes(shown)
+def choose() -> tuple[str, Any] | None:
+    """Which part, and what was chosen in it; None, with a word, where there is nothing to show."""
+    lecture.words_for_bad_link(adapt.LINK)
+    part = adapt.choose_part()
+    choice = PARTS[part][0]()
+    return None if choice is None else (part, choice)
 
 
-def numbers(_choice: words.Choice, shown: words.Shown) -> lecture.Numbers:
-    return words.numbers(shown)
-
-
-def downloads(_choice: words.Choice, shown: words.Shown) -> list[lecture.Download]:
-    return words.downloads(shown)
+def figure(choice: tuple[str, Any]) -> adapt.Moons | adapted.ReadDigit | adapted.ReadWord | None:
+    """The moons while they learn, a digit on a photograph, or a word in its sentence."""
+    part, chosen = choice
+    return PARTS[part][1](chosen)  # type: ignore[no-any-return]
 
 
 lecture.page(
     ADAPT,
     controls=choose,
     figure=figure,
-    notes=notes,
-    code=words.code(),
-    numbers=numbers,
-    downloads=downloads,
+    notes=lambda _choice, shown: shown.notes(),
+    code=adapt.code(),
+    numbers=lambda _choice, shown: shown.numbers(),
+    downloads=lambda _choice, shown: shown.downloads(),
 )

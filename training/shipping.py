@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -15,6 +16,8 @@ from safetensors.torch import save_file
 from models import zoo
 from models.card import Card
 from training.snapshot import Snapshot
+
+NUMBERS = re.compile(r'\[[^][{}"]+\]')  # a list of nothing else
 
 
 def ship(
@@ -55,10 +58,11 @@ def ship(
 
 
 def record(name: str, found: dict[str, Any]) -> Path:
-    """Write what was measured of several models side by side where `models.zoo.recorded` finds it."""
+    """Write what was measured of several models side by side where `models.zoo.recorded` finds it; numbers of a list on a line."""
     path = zoo.ASSETS / "recorded" / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(found, ensure_ascii=False, indent=1)
+    path.write_text(NUMBERS.sub(lambda many: " ".join(many[0].split()), text) + "\n", encoding="utf-8")
     return path
 
 

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import streamlit as st
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from attacks import shared
@@ -49,7 +48,6 @@ from models.captioning import PictureWriter
 from models.cases import Looking, Writing
 from models.classification import Dropped, TextClassifier
 from models.classifier import Classifier
-from models.domain import DomainAdversarial
 from models.draw import MOST_DOTS, draw, drawable
 from models.encoder import Encoder
 from models.faithful import Case, Examination, agreements, examine
@@ -719,18 +717,6 @@ def reader() -> CaptchaReader:
     model = seer("captcha")
     assert isinstance(model, CaptchaReader)
     return model
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def adapted(name: str) -> DomainAdversarial:
-    """The network of `models.zoo.adapted`."""
-    return zoo.adapted(name)
-
-
-def opinions(names: tuple[str, ...], x: Tensor) -> Float[Tensor, "networks classes"]:
-    """Probabilities of the classes of one input, a row for each of these adapted networks."""
-    with inference, torch.no_grad():
-        return torch.cat([adapted(name)(x).softmax(1) for name in names])
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
