@@ -20,7 +20,7 @@ def choose() -> tuple[str, Any] | None:
     return None if choice is None else (part, choice)
 
 
-def figure(choice: tuple[str, Any]) -> adapt.Moons | adapted.ReadDigit | adapted.ReadWord | None:
+def figure(choice: tuple[str, Any]) -> adapt.Shown | None:
     """The moons while they learn, a digit on a photograph, or a word in its sentence."""
     part, chosen = choice
     return PARTS[part][1](chosen)  # type: ignore[no-any-return]

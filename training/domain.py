@@ -7,8 +7,6 @@ Source: Ganin et al. 2016, *Domain-Adversarial Training of Neural Networks*; for
 Parsing with Adversarial Learning for Domain Generalization*.
 """
 
-import gzip
-import json
 import time
 from collections.abc import Callable, Generator, Mapping
 from copy import deepcopy
@@ -24,11 +22,9 @@ from jaxtyping import Float, Int
 from sklearn.datasets import load_svmlight_file, make_moons
 from torch import Tensor
 
-from models import domain, encoder
+from models import domain
 from models.domain import DomainAdversarial, descend, lambda_p
-from models.encoder import Encoder
 from training import digits
-from training.kept import kept
 from training.snapshot import Snapshot, restore, state_of
 
 SOURCE, TARGET = 0, 1
@@ -43,7 +39,6 @@ DIGITS = 30_000  # of MNIST are the source; the others, in colour, the target
 TESTED = 1000  # examples of a domain that are measured after every epoch; the report measures them all
 AMAZON = ("books", "dvd", "electronics", "kitchen")
 ASIDE = ("NTI", "ANC", "LUCorpus-v0.3", "PropBank", "KBEval", "QA")  # text domains with more than 1,000 targets
-LAYERS, AT_ONCE = (0, 3, 6), 32  # of the encoder; sentences in one pass
 
 
 @dataclass(frozen=True)
@@ -463,6 +458,11 @@ def frames(aside: str, data: Path | None, seed: int) -> Domains:
     The judge shall name which of the other text domains a word is from. A tenth of their sentences is held out. Wants
     `DIR/framenet/targets.jsonl.gz`.
     """
+    from training.frames import (
+        frames_known,
+        read_frames,
+    )  # brings the encoder, which a run on the moons must not wait for
+
     rows, x = read_frames(_folder(data), "targets")
     names, of = frames_known(rows, aside), [row["domain"] for row in rows]
     known = sorted(set(of) - {aside})
@@ -485,49 +485,6 @@ def frames(aside: str, data: Path | None, seed: int) -> Domains:
         classes=len(names),
         domains=len(known),
     )
-
-
-def frames_known(rows: list[dict[str, Any]], aside: str) -> list[str]:
-    """The frames of all texts but those of `aside`, by alphabet; the others count as wrong."""
-    return sorted({row["frame"] for row in rows if row["domain"] != aside})
-
-
-def read_frames(data: Path, split: str) -> tuple[list[dict[str, Any]], Float[Tensor, "n read"]]:
-    """The rows of `DIR/framenet/SPLIT.jsonl.gz`, and the states of their targets, read once and kept."""
-    path = data / "framenet" / f"{split}.jsonl.gz"
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
-    if not rows:
-        raise ValueError(f"There is nothing in {path}.")
-    return rows, kept("frames", [(row["text"], row["target"]) for row in rows], lambda: states(rows, encoder.load()))
-
-
-@torch.no_grad()
-def states(rows: list[dict[str, Any]], reader: Encoder) -> Float[Tensor, "n read"]:
-    """Of each target: the means over its pieces in layers 0, 3 and 6 of all-MiniLM-L6-v2, which reads the whole sentence.
-
-    Args: rows: `text`, and `target`, the spans of characters that are asked about.
-    """
-    tokenizer, network = reader.tokenizer, reader.model
-    found = torch.zeros(len(rows), domain.READ, dtype=torch.float16)
-    by_text: dict[str, list[int]] = {}
-    for number, row in enumerate(rows):
-        by_text.setdefault(row["text"], []).append(number)
-    texts = sorted(by_text, key=len)
-    for start in range(0, len(texts), AT_ONCE):
-        some = texts[start : start + AT_ONCE]
-        read = tokenizer(some, padding=True, truncation=True, return_tensors="pt", return_offsets_mapping=True)
-        offsets = read.pop("offset_mapping")
-        layers = network(**read, output_hidden_states=True).hidden_states
-        h = torch.cat([layers[i] for i in LAYERS], dim=2)
-        for i, text in enumerate(some):
-            for number in by_text[text]:
-                inside = torch.zeros(h.shape[1], dtype=torch.bool)
-                for begin_, end in rows[number]["target"]:
-                    inside |= (offsets[i, :, 0] < end) & (offsets[i, :, 1] > begin_)
-                if inside.any():
-                    found[number] = h[i, inside].mean(0).half()
-    return found
 
 
 def _frames(examples: Domains, _settings: Settings) -> DomainAdversarial:

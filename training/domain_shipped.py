@@ -7,7 +7,8 @@ import torch
 
 from models import zoo
 from training.digits import mnist_m_test
-from training.domain import ASIDE, accuracy, frames_known, read_frames
+from training.domain import ASIDE, accuracy
+from training.frames import frames_known, read_frames
 from training.shipping import ship
 from training.snapshot import Snapshot
 

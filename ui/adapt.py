@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,10 @@ RISES, HELD = "rises (λ_p)", "is held"
 CHANGEABLE = ("strength", "scheduled", "gamma", "rate", "pace")
 RATES, PACES = (0.01, 0.03, 0.1, 0.3), (0.1, 0.3, 1.0, 3.0, 10.0)
 MOST_SEEDS = 99
-STRENGTH_HELP = "How much the judge matters in the end, or all the time. 0: no adversary, the upper row of Ganin's figure 2; 1: its lower row."
+STRENGTH_HELP = (
+    "How much the judge matters in the end, or all the time. "
+    "0: no adversary, the upper row of Ganin's figure 2; 1: its lower row."
+)
 GAMMA_HELP = "How soon λ rises: λ_p = 2 / (1 + exp(−γ p)) − 1."
 PACE_HELP = "The judge's rate over the others': below 1 it lags behind, above it is ahead."
 LINK: dict[str, Callable[[str], bool]] = {"part": lambda name: name in PARTS}
@@ -71,9 +75,19 @@ def moons_options(
     }
 
 
+class Shown(Protocol):
+    """What is in view, and all that the page says of it."""
+
+    def notes(self) -> None: ...
+
+    def numbers(self) -> Numbers: ...
+
+    def downloads(self) -> list[Download]: ...
+
+
 @dataclass(frozen=True)
 class Moons:
-    """A moment of the moons, and all that the page says of it."""
+    """A moment of the moons."""
 
     moment: Moment
 
@@ -111,7 +125,7 @@ def _draw(moment: Moment) -> None:
     pairs = (("label", "features"), ("judge", "units"))
     for pair in pairs:
         for column, name in zip(st.columns(2), pair, strict=True):
-            column.plotly_chart(moment.once(name, lambda name=name: drawing(moment, name)), key=name, alt=ALTS[name])
+            column.plotly_chart(moment.once(name, partial(drawing, moment, name)), key=name, alt=ALTS[name])
     course, schedule = st.columns([2, 1])
     course.plotly_chart(
         moment.once("course", lambda: figures.course(series(moment), moment.snapshot.steps)),

@@ -10,9 +10,11 @@ import pytest
 import torch
 from torch import nn
 
+from models import zoo
 from models.domain import DomainAdversarial
 from training import domain, report_domain
 from training.domain import SOURCE, TARGET, TASKS, Domains, Settings, probe, train
+from training.shipping import record
 from training.snapshot import Snapshot
 
 
@@ -171,26 +173,42 @@ def test_an_open_domain_is_never_told_to_anybody(tmp_path: Path) -> None:
 
 
 def test_a_report_keeps_every_run_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    task = replace(TASKS["moons"], epochs=1)
-    monkeypatch.setitem(TASKS, "mnist-m", task)
-    monkeypatch.setattr(
-        report_domain,
-        "runs",
-        lambda seeds: [("mnist-m", v, s) for s in range(1, seeds + 1) for v in ("plain", "adversarial")],
-    )
+    monkeypatch.setitem(TASKS, "mnist-m", replace(TASKS["moons"], epochs=1))
+    monkeypatch.setattr(report_domain, "SEEDS", {"mnist-m": 2})
+    monkeypatch.setattr(report_domain, "POINTS", 7)
     domain.loaded.cache_clear()
-    found = report_domain.report(tmp_path, tmp_path, 2)
-    assert found["seeds"] == 2 and len(found["tasks"]["mnist-m"]["plain"]["each"]) == 2
-    assert len(found["history"]["adversarial"]) == len(found["mixing"]["adversarial"]) == 2
+    found = report_domain.report(tmp_path, tmp_path)
+    assert [len(each) for each in found["target"]["mnist-m"].values()] == [2, 2]
+    course = found["mnist-m"]["adversarial"]
+    assert course["d"] == [0] * 7 + [1] * 7 and [len(row) for row in course["across"]] == [14, 14]
+    assert (
+        course["metrics"]["L_y"][0] is None
+        and course["metrics"]["probe"][1] == found["probe"]["mnist-m"]["adversarial"][0]
+    )
     assert Snapshot.load(tmp_path / "adapt-mnist-m.safetensors").step == 1
 
     def never(*_: object) -> None:
         raise AssertionError("It was run already.")
 
     monkeypatch.setattr(report_domain, "run", never)
-    assert report_domain.report(tmp_path, tmp_path, 2) == found
+    assert report_domain.report(tmp_path, tmp_path) == found
+    assert [len(each) for each in report_domain.report(tmp_path, tmp_path, 1)["target"]["mnist-m"].values()] == [1, 1]
 
 
-def test_mean_and_spread_over_seeds() -> None:
-    assert report_domain.row([80.0, 84.0]) == {"mean": 82.0, "sd": 2.83, "each": [80.0, 84.0]}
-    assert report_domain.row([80.0])["sd"] == 0.0
+def test_what_is_recorded_stands_a_list_of_numbers_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zoo, "ASSETS", tmp_path)
+    found = {"each": [1.5, None, -2], "words": ["a [1, 2] b"], "rows": [{"x": [0.25]}]}
+    text = record("some", found).read_text()
+    assert json.loads(text) == found
+    assert ' "each": [ 1.5, null, -2 ]' in text.splitlines()[1]
+
+
+def test_the_rate_falls_as_in_the_paper_and_the_judge_has_a_pace() -> None:
+    settings = Settings(rate=0.01, decay=10.0, pace=5.0, momentum=0.5)
+    assert settings.rate_at(0.0) == 0.01 and settings.rate_at(1.0) == pytest.approx(0.01 / 11**0.75)
+    net = network_of_two(1.0)
+    optimizer = torch.optim.Adam([{"params": list(net.label.parameters())}, {"params": list(net.judge.parameters())}])
+    domain.paced(optimizer, settings, 1.0)
+    game, judge = optimizer.param_groups
+    assert judge["lr"] == pytest.approx(5 * game["lr"]) and game["lr"] == settings.rate_at(1.0)
+    assert game["betas"] == judge["betas"] == (0.5, 0.999)

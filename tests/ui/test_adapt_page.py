@@ -1,51 +1,30 @@
-"""The page "Adapt" in process: the moons, a digit on a photograph, the tables, and what it says of them."""
+"""The page "Adapt" in process: the moons, a digit on a photograph, a word in its sentence, and what it says of the recorded runs."""
 
-from collections.abc import Iterator
+import time
+from statistics import mean
 from typing import Any
 
-import pandas as pd
 import pytest
+import streamlit as st
 import torch
+from streamlit.testing.v1 import AppTest
 
-from models import domain, zoo
+from models import zoo
 from tests.visiting import said, visit_page
-from ui import adapt, cached, room
-
-
-@pytest.fixture(scope="module", autouse=True)
-def closed() -> Iterator[None]:
-    yield
-    room.ROOM.close()
-
-
-def row(*each: float) -> dict[str, Any]:
-    return {"mean": sum(each) / len(each), "sd": 1.0, "each": list(each)}
-
-
-def moment(epoch: int) -> dict[str, Any]:
-    return {"features": [[epoch, 0.0], [1.0, epoch]], "share": [0.7, 0.2], "d": [0, 1], "y": [3, 4]}
-
+from training.jobs import Room
+from ui import adapt, adapted
 
 METRICS = {"lambda": 0.5, "accuracy_source": 99.0, "accuracy_target": 70.0, "judge": 60.0, "probe": 70.0}
-FOUND = {
-    "command": "python -m training report adapt --data DIR",
-    "seeds": 2,
-    "tasks": {
-        "mnist-m": {"plain": row(57.0, 59.0), "adversarial": row(80.0, 82.0)},
-        "amazon-books-dvd": {"plain": row(78.0, 80.0), "adversarial": row(79.0, 81.0)},
-        "amazon-dvd-books": {"plain": row(70.0, 72.0), "adversarial": row(71.0, 71.0)},
-        "frames-NTI": {"plain": row(60.0, 62.0), "adversarial": row(61.0, 63.0)},
-    },
-    "history": {"plain": [METRICS] * 2, "adversarial": [METRICS] * 2},
-    "mixing": {"plain": [moment(0), moment(1)], "adversarial": [moment(0), moment(1)]},
-}
 
 
-@pytest.fixture
-def recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two runs of everything, and networks that have learned nothing."""
-    monkeypatch.setattr(zoo, "recorded", lambda name: FOUND if name == "adapt" else {})
-    monkeypatch.setattr(cached, "adapted", lambda _: domain.digits())
+@pytest.fixture(autouse=True)
+def here(room_here: Room) -> Room:
+    st.cache_resource.clear()
+    return room_here
+
+
+def table(app: AppTest, column: str) -> Any:
+    return next(frame.value for frame in app.dataframe if column in frame.value)
 
 
 def test_the_moons_are_there_before_they_learn() -> None:
@@ -54,68 +33,99 @@ def test_the_moons_are_there_before_they_learn() -> None:
     assert "as the three rules: at most" in said(app)
 
 
-def test_the_numbers_are_the_networks_own() -> None:
+def test_the_numbers_are_the_network_s_own() -> None:
     app = visit_page("adapt", strength="2.0", way="is held")
-    table = next(frame.value for frame in app.dataframe if "‖step‖/μ" in frame.value)
-    assert list(table["part"]) == ["θ_f, features", "θ_y, label", "θ_d, judge"]
-    f, y, d = table.to_dict("records")
+    pulls = table(app, "‖step‖/μ")
+    assert list(pulls["part"]) == ["θ_f, features", "θ_y, label", "θ_d, judge"]
+    f, y, d = pulls.to_dict("records")
     assert y["‖∂L_d/∂θ‖"] == d["‖∂L_y/∂θ‖"] == 0, "a head feels its own loss alone"
     assert y["‖step‖/μ"] == y["‖∂L_y/∂θ‖"] and d["‖step‖/μ"] == d["‖∂L_d/∂θ‖"]
     longest = f["‖∂L_y/∂θ‖"] + 2 * f["‖∂L_d/∂θ‖"]
     assert 0 < f["‖step‖/μ"] <= longest * 1.0001
     assert "λ = 2.0000" in said(app)
+    assert f"{f['‖∂L_y/∂θ‖']:.3f} pulls to the class, 2.000 · {f['‖∂L_d/∂θ‖']:.3f} away" in said(app)
 
 
-@pytest.mark.usefixtures("recorded")
+def test_a_step_of_the_moons_is_drawn_and_told(here: Room) -> None:
+    app = visit_page("adapt")
+    before = said(app)
+    app.button(key="adapt_step").click().run()
+    (run,) = here.runs.values()
+    deadline = time.monotonic() + 60
+    while run.latest is None or not run.paused:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    app.run()
+    assert not app.exception
+    assert f"step {run.latest.step} of 60" in said(app)
+    assert adapt.sentence(run.latest.metrics) in said(app)
+    app.slider(key="strength").set_value(0.0).run()
+    assert not app.exception and run.options["strength"] == 0.0
+    assert said(app) != before
+
+
 def test_a_bad_link_is_said() -> None:
     assert any("there is not" in toast.value for toast in visit_page("adapt", part="Weather").toast)
 
 
-@pytest.mark.usefixtures("recorded")
 def test_a_digit_on_a_photograph_is_read_by_both() -> None:
     app = visit_page("adapt", part=adapt.DIGITS, digit="7")
-    table = next(
-        frame.value for frame in app.dataframe if "source only" in frame.value.columns and "digit" in frame.value
-    )
-    assert table["source only"].sum() == pytest.approx(1, abs=1e-5)
-    results = next(frame.value for frame in app.dataframe if "network" in frame.value)
-    assert list(results["target, %"]) == ["58.00 ± 1.00", "81.00 ± 1.00"]
-    assert "Recorded by `python -m training report adapt --data DIR`" in said(app)
+    assert table(app, "digit")["source only"].sum() == pytest.approx(1, abs=1e-5)
+    found = zoo.recorded("adapt")
+    results = table(app, "a fresh probe, %")
+    by = {(row["task"], row["network"]): row for row in results.to_dict("records")}
+    assert len(by) == 7
+    ours = by["MNIST → MNIST-M", "with the judge"]
+    each = found["target"]["mnist-m"]["adversarial"]
+    assert ours["target, %"] == adapted.spread(each) and ours["seeds"] == len(each) and ours["Ganin 2016, %"] == 76.66
+    assert f"**{adapted.spread(each)} %** with the judge" in said(app)
+    assert f"Recorded by `{found['command']}`" in said(app)
 
 
-@pytest.mark.usefixtures("recorded")
-def test_the_tables_of_language_hold_ganin_s_figures_and_the_mean() -> None:
+def test_a_word_calls_up_a_frame_and_the_tables_hold_ganin_s_figures() -> None:
     app = visit_page("adapt", part=adapt.LANGUAGE)
-    reviews = next(frame.value for frame in app.dataframe if "pair" in frame.value)
-    assert list(reviews["pair"]) == ["books → dvd", "dvd → books", "mean of 2"]
-    assert reviews["with, %"].iloc[-1] == "75.50" and reviews["Ganin's DANN, %"].iloc[-1] == pytest.approx(75.35)
-    frames = next(frame.value for frame in app.dataframe if "kept aside" in frame.value)
-    assert list(frames["kept aside"]) == ["NTI"]
+    frames = table(app, "frame")
+    assert frames["with the judge"].sum() == pytest.approx(1, abs=1e-4) and len(frames) == len(zoo.frame_names())
+    assert frames["frame"].iloc[0] == "Weapon"
+    pairs = table(app, "pair")
+    assert list(pairs["pair"])[-1] == "mean of 12"
+    assert pairs["Ganin's NN, %"].iloc[-1] == "76.07" and pairs["Ganin's DANN, %"].iloc[-1] == "76.27"
+    means = [
+        mean(by["adversarial"]) for task, by in zoo.recorded("adapt")["target"].items() if task.startswith("amazon")
+    ]
+    assert pairs["with the judge, %"].iloc[-1] == f"{mean(means):.2f}"
+    assert list(table(app, "kept aside")["kept aside"]) == list(adapted.ASIDE)
 
 
-def test_without_records_there_are_the_moons_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zoo, "recorded", lambda _: {})
-    assert adapt.parts() == [adapt.MOONS]
+@pytest.mark.parametrize("sentence", ["", "?! …"])
+def test_a_sentence_without_words_is_asked_for_again(sentence: str) -> None:
+    app = visit_page("adapt", part=adapt.LANGUAGE)
+    app.text_input(key="sentence").set_value(sentence).run()
+    assert not app.exception and "Write a sentence." in said(app)
+    app.text_input(key="sentence").set_value("It is what it is").run()
+    assert not app.exception
+    assert list(app.button_group(key="word").options) == ["It", "is", "what", "it", "is (2)"]
 
 
 def test_a_digit_on_a_photograph_is_the_difference_of_both() -> None:
-    x = adapt.on_photograph(3, 0, "camera", 5)
+    x = adapted.Digit(3, 0, "camera", 5).picture()
     assert x.shape == (1, 3, 28, 28) and 0 <= float(x.min()) and float(x.max()) <= 1
-    edge = adapt.on_photograph(8, 0, "camera", 5)
+    edge = adapted.Digit(8, 0, "camera", 5).picture()
     assert torch.equal(x[..., :4, :], edge[..., :4, :]), "outside the digit it is the photograph"
     assert not torch.equal(x[..., 8:20, 8:20], edge[..., 8:20, 8:20])
-    assert not torch.equal(x, adapt.on_photograph(3, 0, "camera", 6))
+    assert not torch.equal(x, adapted.Digit(3, 0, "camera", 6).picture())
 
 
 @pytest.mark.parametrize(
     ("judge", "probe", "words"), [(52, 55, "near chance"), (50, 80, "lags behind"), (88, 90, "give the domain away")]
 )
 def test_what_the_judge_and_the_probe_say_together(judge: float, probe: float, words: str) -> None:
-    assert words in adapt.moons_sentence(METRICS | {"judge": judge, "probe": probe})
+    assert words in adapt.sentence(METRICS | {"judge": judge, "probe": probe})
 
 
-def test_the_mean_of_ganin_s_table_is_the_paper_s() -> None:
-    table = pd.DataFrame(adapt.GANIN.values(), columns=["nn", "dann"])
-    assert table["nn"].mean() == pytest.approx(76.07, abs=0.01) and table["dann"].mean() == pytest.approx(
-        76.27, abs=0.01
-    )
+def test_a_verdict_counts_where_the_judge_helped() -> None:
+    found = {
+        "target": {"a": {"plain": [70.0, 72.0], "adversarial": [73.0]}, "b": {"plain": [80.0], "adversarial": [79.0]}}
+    }
+    words = adapted.verdict(found, ["a", "b"], "pairs")
+    assert "**76.00 %**" in words and "**75.50 %**" in words and "1 of 2 pairs, by -1.00 to +2.00" in words
