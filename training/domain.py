@@ -81,8 +81,7 @@ class Settings:
         strength: $\lambda$ when all is done, or all the time. 0: no adversary.
         scheduled: whether $\lambda$ rises as `lambda_p` says, or is held.
         gamma: $\gamma$, how soon it rises.
-        rate: $\mu$ of Adam, at the beginning.
-        decay: $\alpha$ of $\mu_p = \mu / (1 + \alpha p)^{0.75}$, as it falls in Ganin 2016 ($\alpha = 10$). 0: it stays.
+        rate: $\mu$, of Adam.
         pace: of the judge: its $\mu$ over the others'.
         momentum: $\beta_1$ of Adam: how long it remembers a gradient.
         batch: examples of each of the two streams in an update.
@@ -94,7 +93,6 @@ class Settings:
     scheduled: bool = True
     gamma: float = domain.GAMMA
     rate: float = 1e-3
-    decay: float = 0.0
     pace: float = 1.0
     momentum: float = 0.9
     batch: int = 64
@@ -104,10 +102,6 @@ class Settings:
     def at(self, p: float) -> float:
         r"""$\lambda$ when the part `p` of the training is done."""
         return self.strength * lambda_p(p, self.gamma) if self.scheduled else self.strength
-
-    def rate_at(self, p: float) -> float:
-        r"""$\mu_p$, when the part `p` of the training is done."""
-        return self.rate / (1 + self.decay * p) ** 0.75
 
 
 @dataclass(frozen=True)
@@ -181,10 +175,10 @@ def train(
         if step >= steps:
             return
         began = time.perf_counter()
+        paced(optimizer, settings)
         network.train()
         for update in range(settings.every):
             p = (step + update / settings.every) / steps
-            paced(optimizer, settings, p)
             x, y, d = drawn(examples, settings.batch, generator)
             losses = descend(network, optimizer, x, y, d, settings.at(p))
         network.eval()
@@ -218,10 +212,10 @@ def begin(
     return network, torch.optim.Adam(parts, settings.rate, fused=True)
 
 
-def paced(optimizer: torch.optim.Optimizer, settings: Settings, p: float) -> None:
-    """Give both groups of parameters the rate and the momentum that hold when the part `p` is done."""
+def paced(optimizer: torch.optim.Optimizer, settings: Settings) -> None:
+    """Give both groups of parameters the rate and the momentum that hold now."""
     for group, pace in zip(optimizer.param_groups, (1.0, settings.pace), strict=True):
-        group["lr"], group["betas"] = settings.rate_at(p) * pace, (settings.momentum, 0.999)
+        group["lr"], group["betas"] = settings.rate * pace, (settings.momentum, 0.999)
 
 
 def drawn(examples: Domains, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -511,14 +505,14 @@ def _digits(_examples: Domains, _settings: Settings) -> DomainAdversarial:
 
 
 MOONS = Settings(rate=0.1, batch=100, every=25)
-IN_DIGITS = Settings(rate=1e-3, decay=10.0, pace=5.0, momentum=0.5, batch=32, every=250)
+IN_DIGITS = Settings(rate=1e-3, pace=5.0, momentum=0.5, batch=32, every=250)
 IN_FRAMES = Settings(rate=2e-3, batch=128, every=150)
 IN_REVIEWS = Settings(strength=0.1, rate=1e-3, batch=64, every=100)
 
 TASKS: dict[str, Task] = {
     "moons": Task(moons, partial(_shallow, 15), MOONS, 60, plane),
-    "mnist-m": Task(mnist_to_mnist_m, _digits, IN_DIGITS, 8, mixing),
-    "mnist-m-target-trained": Task(target_trained, _digits, IN_DIGITS, 8, mixing),
+    "mnist-m": Task(mnist_to_mnist_m, _digits, IN_DIGITS, 6, mixing),
+    "mnist-m-target-trained": Task(target_trained, _digits, IN_DIGITS, 6, mixing),
     "mnist-usps": Task(partial(mnist_usps, True), _digits, IN_DIGITS, 6, mixing),
     "usps-mnist": Task(partial(mnist_usps, False), _digits, IN_DIGITS, 6, mixing),
     **{f"frames-{aside}": Task(partial(frames, aside), _frames, IN_FRAMES, 6, mixing) for aside in ASIDE},

@@ -52,7 +52,8 @@ SEEDS = {
 ABOUT = (
     "Measured once, after the last update, on all that is held out of the target, whose labels were not used. With and without "
     "the judge the same network, first weights and batches. The form of the network for digits, the judge's pace and Adam's β₁ "
-    "were chosen beforehand in runs with seed 0, by the labels of its training pictures; nothing was chosen after that."
+    "were chosen beforehand in runs with seed 0, by the labels of its training pictures; before that, with pace 1, β₁ = 0.9 and "
+    "rate 0.002, seed 1 had reached 65.51 % on MNIST-M. Nothing was chosen after the runs recorded here."
 )
 
 

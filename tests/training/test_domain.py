@@ -203,12 +203,11 @@ def test_what_is_recorded_stands_a_list_of_numbers_a_line(tmp_path: Path, monkey
     assert ' "each": [ 1.5, null, -2 ]' in text.splitlines()[1]
 
 
-def test_the_rate_falls_as_in_the_paper_and_the_judge_has_a_pace() -> None:
-    settings = Settings(rate=0.01, decay=10.0, pace=5.0, momentum=0.5)
-    assert settings.rate_at(0.0) == 0.01 and settings.rate_at(1.0) == pytest.approx(0.01 / 11**0.75)
+def test_the_judge_has_a_pace_and_adam_a_memory_of_its_own() -> None:
+    settings = Settings(rate=0.01, pace=5.0, momentum=0.5)
     net = network_of_two(1.0)
     optimizer = torch.optim.Adam([{"params": list(net.label.parameters())}, {"params": list(net.judge.parameters())}])
-    domain.paced(optimizer, settings, 1.0)
+    domain.paced(optimizer, settings)
     game, judge = optimizer.param_groups
-    assert judge["lr"] == pytest.approx(5 * game["lr"]) and game["lr"] == settings.rate_at(1.0)
+    assert judge["lr"] == pytest.approx(5 * game["lr"]) and game["lr"] == 0.01
     assert game["betas"] == judge["betas"] == (0.5, 0.999)
