@@ -36,7 +36,7 @@ def boundary(
     axis = np.linspace(-reach, reach, len(field))
     shade = {"x": axis, "y": axis, "z": field, "showscale": False, "hoverinfo": "skip"}
     colours = ORIGINS if by_domain else CLASSES
-    figure.add_heatmap(**shade, zmin=0, zmax=1, colorscale=colours, opacity=0.45, zsmooth="best")
+    figure.add_heatmap(**shade, zmin=0, zmax=1, colorscale=colours, opacity=0.45, zsmooth="fast")
     line = {"start": 0.5, "end": 0.5, "coloring": "lines"}
     figure.add_contour(**shade, contours=line, colorscale=[[0, QUIET], [1, QUIET]], line={"width": 3})
     _points(figure, points, y, d, by_domain=by_domain)
@@ -49,9 +49,9 @@ def features(
     """The features of the points on their two principal axes. Args: share: of the variance that each axis holds."""
     figure = go.Figure()
     _points(figure, f, y, d, by_domain=True)
-    figure.update_xaxes(title=f"first axis, {share[0]:.0%} of the variance", showgrid=False, zeroline=False)
-    figure.update_yaxes(title=f"second, {share[1]:.0%}", showgrid=False, zeroline=False)
-    return _dressed(figure, "Features on their main axes")
+    figure.update_xaxes(showgrid=False, zeroline=False)
+    figure.update_yaxes(showgrid=False, zeroline=False)
+    return _dressed(figure, f"Features, PCA: {share[0]:.0%} and {share[1]:.0%} of variance")
 
 
 def units(

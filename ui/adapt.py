@@ -199,11 +199,11 @@ def rules(moment: Moment) -> list[str]:
     return [
         r"$\theta_f \leftarrow \theta_f-\mu\Big(\frac{\partial L_y}{\partial\theta_f}"
         r"-\lambda\frac{\partial L_d}{\partial\theta_f}\Big)$"
-        f"\n\nfeatures: {f.y:.3f} pulls to the class, {strength:.3f} · {f.d:.3f} away from the domain; together {f.step:.3f}",
+        f"\n\nfeatures: {f.y:.3g} pulls to the class, {strength:.3g} · {f.d:.3g} away from the domain; together {f.step:.3g}",
         r"$\theta_y \leftarrow \theta_y-\mu\frac{\partial L_y}{\partial\theta_y}$"
-        f"\n\nlabel head: {y.y:.3f} pulls to the class",
+        f"\n\nlabel head: {y.y:.3g} pulls to the class",
         r"$\theta_d \leftarrow \theta_d-\mu\frac{\partial L_d}{\partial\theta_d}$"
-        f"\n\njudge: {d.d:.3f} pulls to the domain",
+        f"\n\njudge: {d.d:.3g} pulls to the domain",
     ]
 
 

@@ -44,7 +44,7 @@ def test_the_judge_s_drawing_tells_domains_apart_and_holds_its_field() -> None:
 
 def test_features_are_drawn_with_the_variance_of_each_axis() -> None:
     figure = adapt.features(POINTS, Y, D, np.array([0.6, 0.3]))
-    assert "60%" in figure.layout.xaxis.title.text and "30%" in figure.layout.yaxis.title.text
+    assert "60% and 30%" in figure.layout.title.text
     assert drawn(figure)["target"] == {(2.0, 2.0), (-1.0, -1.0)}
 
 

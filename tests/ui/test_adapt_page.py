@@ -43,7 +43,7 @@ def test_the_numbers_are_the_network_s_own() -> None:
     longest = f["‖∂L_y/∂θ‖"] + 2 * f["‖∂L_d/∂θ‖"]
     assert 0 < f["‖step‖/μ"] <= longest * 1.0001
     assert "λ = 2.0000" in said(app)
-    assert f"{f['‖∂L_y/∂θ‖']:.3f} pulls to the class, 2.000 · {f['‖∂L_d/∂θ‖']:.3f} away" in said(app)
+    assert f"{f['‖∂L_y/∂θ‖']:.3g} pulls to the class, 2 · {f['‖∂L_d/∂θ‖']:.3g} away" in said(app)
 
 
 def test_a_step_of_the_moons_is_drawn_and_told(here: Room) -> None:
