@@ -49,6 +49,7 @@ SEEDS = {
     **{f"amazon-{source}-{target}": 3 for source, target in PAIRS},
 }
 
+SAID = ("mnist-m", "mnist-usps", "frames-NTI", "amazon-books-dvd")  # tasks whose settings are those of all like them
 ABOUT = (
     "Measured once, after the last update, on all that is held out of the target, whose labels were not used. With and without "
     "the judge the same network, first weights and batches. The form of the network for digits, the judge's pace and Adam's β₁ "
@@ -77,7 +78,7 @@ def report(data: Path, out: Path, limit: int | None = None) -> dict[str, Any]:
         "command": f"python -m training report {NAME} --data DIR",
         "about": ABOUT,
         **tables,
-        "settings": {task: asked(task) for task in ("mnist-m", "mnist-usps", "frames-NTI", "amazon-books-dvd")},
+        "settings": {task: asked(task) for task in SAID if task in tables["target"]},
         "mnist-m": {variant: done(data, out, "mnist-m", variant, 1)["course"] for variant in (PLAIN, ADVERSARIAL)},
     }
 

@@ -11,7 +11,7 @@ import streamlit as st
 import torch
 
 from figures import adapt as figures
-from models import domain
+from models import domain, zoo
 from training import domain as training
 from ui import cached, controls, room
 from ui.lecture import Download, Numbers
@@ -19,7 +19,6 @@ from ui.room import Moment
 
 NAME = "adapt"
 MOONS, DIGITS, LANGUAGE = "Two moons", "Digits on photographs", "Reviews and frames"
-PARTS = (MOONS, DIGITS, LANGUAGE)
 RISES, HELD = "rises (λ_p)", "is held"
 CHANGEABLE = ("strength", "scheduled", "gamma", "rate", "pace")
 RATES, PACES = (0.01, 0.03, 0.1, 0.3), (0.1, 0.3, 1.0, 3.0, 10.0)
@@ -30,7 +29,17 @@ STRENGTH_HELP = (
 )
 GAMMA_HELP = "How soon λ rises: λ_p = 2 / (1 + exp(−γ p)) − 1."
 PACE_HELP = "The judge's rate over the others': below 1 it lags behind, above it is ahead."
-LINK: dict[str, Callable[[str], bool]] = {"part": lambda name: name in PARTS}
+LINK: dict[str, Callable[[str], bool]] = {"part": lambda name: name in parts()}
+
+
+def parts() -> list[str]:
+    """What there is to show: the moons always, the others where their runs were recorded."""
+    recorded = zoo.recorded(NAME).get("target", {})
+    return [
+        MOONS,
+        *([DIGITS] if "mnist-m" in recorded else []),
+        *([LANGUAGE] if {task.split("-")[0] for task in recorded} >= {"frames", "amazon"} else []),
+    ]
 
 
 def first_screen() -> None:
@@ -40,7 +49,7 @@ def first_screen() -> None:
 
 def choose_part() -> str:
     part: str | None = st.segmented_control(
-        "Part", PARTS, default=MOONS, required=True, key="part", bind="query-params", label_visibility="collapsed"
+        "Part", parts(), default=MOONS, required=True, key="part", bind="query-params", label_visibility="collapsed"
     )
     return part or MOONS
 

@@ -166,6 +166,7 @@ def digits_table(found: Mapping[str, Any]) -> pd.DataFrame:
             "Ganin 2016, %": PAPER.get(task, {}).get(variant),
         }
         for task, title in DIGIT_TASKS.items()
+        if task in found["target"]
         for variant, each in found["target"][task].items()
     ]
     return pd.DataFrame(rows)
@@ -178,7 +179,7 @@ def spread(each: Sequence[float]) -> str:
 
 def recorded_words(found: Mapping[str, Any], tasks: Sequence[str]) -> str:
     """The command, how it was measured, and the settings of these tasks."""
-    settings = " ".join(f"{task}: {found['settings'][task]}." for task in tasks)
+    settings = " ".join(f"{task}: {found['settings'][task]}." for task in tasks if task in found["settings"])
     return f"Recorded by `{found['command']}`. {found['about']} {settings}"
 
 
@@ -250,10 +251,10 @@ def draw_word(asked: Asked) -> ReadWord:
 def language_recorded(found: Mapping[str, Any]) -> None:
     """Tables: frames with each text domain kept aside, and Ganin's twelve pairs."""
     st.header("Recorded: frames in an open domain", anchor=False)
-    st.markdown(verdict(found, [f"frames-{aside}" for aside in ASIDE], "text domains"))
+    st.markdown(verdict(found, [task for task in found["target"] if task.startswith("frames-")], "text domains"))
     st.dataframe(frames_table(found), hide_index=True)
     st.header("Recorded: reviews, Ganin's twelve pairs", anchor=False)
-    st.markdown(verdict(found, [f"amazon-{source}-{target}" for source, target in PAIRS], "pairs"))
+    st.markdown(verdict(found, [task for task in found["target"] if task.startswith("amazon-")], "pairs"))
     st.dataframe(reviews_table(found), hide_index=True)
     st.caption(recorded_words(found, ("frames-NTI", "amazon-books-dvd")))
 
@@ -271,6 +272,7 @@ def verdict(found: Mapping[str, Any], tasks: Sequence[str], things: str) -> str:
 
 
 def frames_table(found: Mapping[str, Any]) -> pd.DataFrame:
+    kept_aside = [aside for aside in ASIDE if f"frames-{aside}" in found["target"]]
     return pd.DataFrame(
         [
             {
@@ -278,13 +280,14 @@ def frames_table(found: Mapping[str, Any]) -> pd.DataFrame:
                 **{f"{title}, %": spread(found["target"][f"frames-{aside}"][v]) for v, title in TITLES.items()},
                 **{f"probe {title}, %": spread(found["probe"][f"frames-{aside}"][v]) for v, title in TITLES.items()},
             }
-            for aside in ASIDE
+            for aside in kept_aside
         ]
     )
 
 
 def reviews_table(found: Mapping[str, Any]) -> pd.DataFrame:
     """Each pair, and the mean of them."""
+    pairs = [(source, target) for source, target in PAIRS if f"amazon-{source}-{target}" in found["target"]]
     rows = [
         {
             "pair": f"{source} → {target}",
@@ -292,9 +295,9 @@ def reviews_table(found: Mapping[str, Any]) -> pd.DataFrame:
             "Ganin's NN, %": f"{GANIN[source, target][0]:.1f}",
             "Ganin's DANN, %": f"{GANIN[source, target][1]:.1f}",
         }
-        for source, target in PAIRS
+        for source, target in pairs
     ]
-    ours = [[mean(found["target"][f"amazon-{s}-{t}"][v]) for s, t in PAIRS] for v in TITLES]
-    theirs = [[GANIN[pair][which] for pair in PAIRS] for which in (0, 1)]
+    ours = [[mean(found["target"][f"amazon-{s}-{t}"][v]) for s, t in pairs] for v in TITLES]
+    theirs = [[GANIN[pair][which] for pair in pairs] for which in (0, 1)]
     means = [f"{mean(column):.2f}" for column in (*ours, *theirs)]
-    return pd.DataFrame([*rows, dict(zip(rows[0], (f"mean of {len(PAIRS)}", *means), strict=True))])
+    return pd.DataFrame([*rows, dict(zip(rows[0], (f"mean of {len(pairs)}", *means), strict=True))])
