@@ -84,6 +84,7 @@ class Settings:
         rate: $\mu$, of Adam.
         pace: of the judge: its $\mu$ over the others'.
         momentum: $\beta_1$ of Adam: how long it remembers a gradient.
+        average: of the weights over the updates, which is what is measured and kept: how much of it stays at each. 0: the weights.
         batch: examples of each of the two streams in an update.
         every: updates between two snapshots.
         scale: of the first weights (of the shallow network).
@@ -95,6 +96,7 @@ class Settings:
     rate: float = 1e-3
     pace: float = 1.0
     momentum: float = 0.9
+    average: float = 0.0
     batch: int = 64
     every: int = 250
     scale: float = 1.0
@@ -151,13 +153,15 @@ def train(
     settings = changed(known.settings, hyperparameters)
     examples = limited(loaded(task, data, seed), limit)
     run = f"domain {task}, seed {seed}, limit {limit}"
-    network, optimizer = begin(known, examples, settings, seed)
+    learner, optimizer = begin(known, examples, settings, seed)
+    network = deepcopy(learner)
     generator = torch.Generator().manual_seed(seed)
     step, seconds, steps = 0, 0.0, (known.epochs if epochs is None else epochs)
     losses = None
     if resume is not None:
         resume.check(run)
-        restore(network, optimizer, {k: t for k, t in resume.state.items() if k != "generator"})
+        restore(network, optimizer, resume.state)
+        learner.load_state_dict({k.removeprefix("learner."): t for k, t in resume.state.items() if k.startswith("learner.")})
         generator.set_state(resume.state["generator"])
         step, seconds = resume.step, resume.seconds
     while True:
@@ -167,7 +171,7 @@ def train(
                 steps,
                 seconds,
                 measured(network, examples, settings, step / max(steps, 1), losses, seed),
-                {**state_of(network, optimizer), "generator": generator.get_state()},
+                {**state_of(network, optimizer), **_learner(learner), "generator": generator.get_state()},
                 run,
                 known.view(network, examples),
             )
@@ -176,13 +180,22 @@ def train(
             return
         began = time.perf_counter()
         paced(optimizer, settings)
-        network.train()
         for update in range(settings.every):
             p = (step + update / settings.every) / steps
             x, y, d = drawn(examples, settings.batch, generator)
-            losses = descend(network, optimizer, x, y, d, settings.at(p))
-        network.eval()
+            losses = descend(learner, optimizer, x, y, d, settings.at(p))
+            averaged(network, learner, settings.average)
         step, seconds = step + 1, seconds + time.perf_counter() - began
+
+
+def _learner(learner: DomainAdversarial) -> dict[str, Tensor]:
+    return {f"learner.{name}": tensor for name, tensor in learner.state_dict().items()}
+
+
+@torch.no_grad()
+def averaged(network: DomainAdversarial, learner: DomainAdversarial, stays: float) -> None:
+    """Move the weights of `network` towards the learner's: `stays` of them stays. No layer has anything but weights."""
+    torch._foreach_lerp_(list(network.parameters()), list(learner.parameters()), 1 - stays)
 
 
 def named(task: str) -> Task:
@@ -505,16 +518,16 @@ def _digits(_examples: Domains, _settings: Settings) -> DomainAdversarial:
 
 
 MOONS = Settings(rate=0.1, batch=100, every=25)
-IN_DIGITS = Settings(rate=1e-3, pace=5.0, momentum=0.5, batch=32, every=250)
+IN_DIGITS = Settings(rate=1e-3, pace=5.0, momentum=0.5, average=0.995, batch=32, every=250)
 IN_FRAMES = Settings(rate=2e-3, batch=128, every=150)
 IN_REVIEWS = Settings(strength=0.1, rate=1e-3, batch=64, every=100)
 
 TASKS: dict[str, Task] = {
     "moons": Task(moons, partial(_shallow, 15), MOONS, 60, plane),
-    "mnist-m": Task(mnist_to_mnist_m, _digits, IN_DIGITS, 6, mixing),
-    "mnist-m-target-trained": Task(target_trained, _digits, IN_DIGITS, 6, mixing),
-    "mnist-usps": Task(partial(mnist_usps, True), _digits, IN_DIGITS, 6, mixing),
-    "usps-mnist": Task(partial(mnist_usps, False), _digits, IN_DIGITS, 6, mixing),
+    "mnist-m": Task(mnist_to_mnist_m, _digits, IN_DIGITS, 8, mixing),
+    "mnist-m-target-trained": Task(target_trained, _digits, IN_DIGITS, 8, mixing),
+    "mnist-usps": Task(partial(mnist_usps, True), _digits, IN_DIGITS, 8, mixing),
+    "usps-mnist": Task(partial(mnist_usps, False), _digits, IN_DIGITS, 8, mixing),
     **{f"frames-{aside}": Task(partial(frames, aside), _frames, IN_FRAMES, 6, mixing) for aside in ASIDE},
     **{
         f"amazon-{source}-{target}": Task(partial(amazon, source, target), partial(_shallow, 50), IN_REVIEWS, 5, mixing)
