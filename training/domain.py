@@ -161,7 +161,9 @@ def train(
     if resume is not None:
         resume.check(run)
         restore(network, optimizer, resume.state)
-        learner.load_state_dict({k.removeprefix("learner."): t for k, t in resume.state.items() if k.startswith("learner.")})
+        learner.load_state_dict(
+            {k.removeprefix("learner."): t for k, t in resume.state.items() if k.startswith("learner.")}
+        )
         generator.set_state(resume.state["generator"])
         step, seconds = resume.step, resume.seconds
     while True:

@@ -174,7 +174,7 @@ def test_an_open_domain_is_never_told_to_anybody(tmp_path: Path) -> None:
 
 def test_a_report_keeps_every_run_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(TASKS, "mnist-m", replace(TASKS["moons"], epochs=1))
-    monkeypatch.setattr(report_domain, "SEEDS", {"mnist-m": 2})
+    monkeypatch.setattr(report_domain, "SEEDS", {"mnist-m": (2, 2)})
     monkeypatch.setattr(report_domain, "POINTS", 7)
     domain.loaded.cache_clear()
     found = report_domain.report(tmp_path, tmp_path)
@@ -211,3 +211,19 @@ def test_the_judge_has_a_pace_and_adam_a_memory_of_its_own() -> None:
     game, judge = optimizer.param_groups
     assert judge["lr"] == pytest.approx(5 * game["lr"]) and game["lr"] == 0.01
     assert game["betas"] == judge["betas"] == (0.5, 0.999)
+
+
+def test_the_average_of_the_weights_is_what_is_measured_and_a_run_goes_on_from_both(tmp_path: Path) -> None:
+    path = tmp_path / "kept.safetensors"
+    for snapshot in train(None, epochs=3, average=0.9):
+        if snapshot.step == 1:
+            snapshot.save(path)
+    *_, rest = train(None, epochs=3, average=0.9, resume=Snapshot.load(path))
+    name = "label.weight"
+    assert not torch.equal(snapshot.state[f"model.{name}"], snapshot.state[f"learner.{name}"])
+    assert (
+        torch.equal(rest.state[f"model.{name}"], snapshot.state[f"model.{name}"]) and rest.metrics == snapshot.metrics
+    )
+    plain = last(epochs=3)
+    assert torch.equal(plain.state[f"model.{name}"], plain.state[f"learner.{name}"])
+    assert torch.equal(plain.state[f"learner.{name}"], snapshot.state[f"learner.{name}"])
