@@ -8,7 +8,8 @@ from ui.navigation import ADAPT
 PARTS: dict[str, tuple[Any, Any]] = {
     adapt.MOONS: (adapt.choose, adapt.draw),
     adapt.DIGITS: (adapted.choose_digit, adapted.draw_digit),
-    adapt.LANGUAGE: (adapted.choose_word, adapted.draw_word),
+    adapt.FRAMES: (adapted.choose_word, adapted.draw_word),
+    adapt.REVIEWS: (adapted.no_choice, adapted.draw_reviews),
 }
 
 

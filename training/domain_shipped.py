@@ -60,7 +60,7 @@ def export(name: str, data: Path, run: Snapshot, seed: int) -> None:
             "licence": "MIT; MNIST is free for research, BSDS500 for non-commercial research",
             "published": {"accuracy": 76.66 if adversary else 52.25},
             "published_on": "MNIST → MNIST-M (Ganin 2016, table 2)",
-            "measured_on": "half of MNIST-M's test set (4,500 pictures), fp16 weights; its labels were never used",
+            "measured_on": "half of MNIST-M's test set (4,500 pictures), fp16 weights; none of it was trained on",
         }
     else:
         rows, _ = read_frames(data, "targets")

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from training import domain
-from training.domain import AMAZON, ASIDE, SOURCE, TARGET, TASKS, train
+from training.domain import AMAZON, SOURCE, TARGET, TASKS, train
 from training.domain_shipped import SHIPPED
 from training.snapshot import Snapshot
 

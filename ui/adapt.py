@@ -18,7 +18,7 @@ from ui.lecture import Download, Numbers
 from ui.room import Moment
 
 NAME = "adapt"
-MOONS, DIGITS, LANGUAGE = "Two moons", "Digits on photographs", "Reviews and frames"
+MOONS, DIGITS, FRAMES, REVIEWS = "Two moons", "Digits on photographs", "Frames", "Reviews"
 RISES, HELD = "rises (λ_p)", "is held"
 CHANGEABLE = ("strength", "scheduled", "gamma", "rate", "pace")
 RATES, PACES = (0.01, 0.03, 0.1, 0.3), (0.1, 0.3, 1.0, 3.0, 10.0)
@@ -34,12 +34,9 @@ LINK: dict[str, Callable[[str], bool]] = {"part": lambda name: name in parts()}
 
 def parts() -> list[str]:
     """What there is to show: the moons always, the others where their runs were recorded."""
-    recorded = zoo.recorded(NAME).get("target", {})
-    return [
-        MOONS,
-        *([DIGITS] if "mnist-m" in recorded else []),
-        *([LANGUAGE] if {task.split("-")[0] for task in recorded} >= {"frames", "amazon"} else []),
-    ]
+    recorded = {task.split("-")[0] for task in zoo.recorded(NAME).get("target", {})}
+    needs = {DIGITS: "mnist", FRAMES: "frames", REVIEWS: "amazon"}
+    return [MOONS, *(part for part, task in needs.items() if task in recorded)]
 
 
 def first_screen() -> None:
