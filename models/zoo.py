@@ -22,6 +22,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torchvision.models import WeightsEnum, get_model_weights, list_models
 
+from models import domain
 from models.answering import Answerer, Sighted
 from models.captioner import Captioner
 from models.captioning import PictureWriter
@@ -29,6 +30,7 @@ from models.card import CARDS, Card, read_card
 from models.classification import TextClassifier
 from models.classifier import Classifier, ready
 from models.digit_classifier import DigitClassifier
+from models.domain import DomainAdversarial
 from models.draw import CHARACTERS
 from models.few_labels import DigitCNN
 from models.grid import CELL, CHANNELS, SMALL_CELL, SMALL_CHANNELS, Even, Grid, SmallGrid
@@ -321,6 +323,28 @@ def minilm_folder() -> Path:
     if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != read_card(MINILM).sha256:
         raise WeightsUnavailableError(f"The file {path.name} is missing or is not the one that the model card names.")
     return folder
+
+
+def adapted(name: str) -> DomainAdversarial:
+    """A network that learned with a judge against the domain, or without; what it was shown of the target had no labels.
+
+    `adapt-mnist-m`, `adapt-mnist-m-source-only`: digits, 3 × 28 × 28. `frames-adversarial`, `frames-plain`: states of words.
+    Raises `WeightsUnavailableError` as `translator` does.
+    """
+    weights = _weights(name, read_card(name))
+    network = domain.digits() if name.startswith("adapt") else domain.frames(*_ends(weights))
+    network.load_state_dict(weights)
+    return network.eval().requires_grad_(False)
+
+
+def _ends(weights: dict[str, torch.Tensor]) -> tuple[int, int]:
+    """How many frames and domains a network for frames names."""
+    return len(weights["label.bias"]), len(weights["judge.2.bias"])
+
+
+def frame_names() -> tuple[str, ...]:
+    """The frames that the networks `frames-…` know, in the order of their numbers."""
+    return tuple((WORDS / "frames.txt").read_text(encoding="utf-8").split())
 
 
 def recorded(name: str) -> dict[str, Any]:

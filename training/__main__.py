@@ -29,6 +29,8 @@ from training import (
     captcha,
     caption,
     classify,
+    domain,
+    domain_shipped,
     hardening,
     headline,
     imagenet,
@@ -38,6 +40,7 @@ from training import (
     report_annotate,
     report_ask,
     report_caption,
+    report_domain,
     report_harden,
     report_memory,
     report_smooth,
@@ -62,6 +65,10 @@ TRAININGS: dict[str, Callable[..., Iterator[Snapshot]]] = {
     "captcha": captcha.train,
     **{name: partial(hardening.recorded, name) for name in hardening.RUNS},
     **{name: partial(virtual.train, **options) for name, options in virtual.TRAININGS.items()},
+    **{
+        name: partial(domain.train, task=task) if adversary else partial(domain.train, task=task, strength=0.0)
+        for name, (task, adversary) in domain_shipped.SHIPPED.items()
+    },
 }
 EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
     **{name: partial(translate.export, score) for name, score in TRANSLATORS.items()},
@@ -73,6 +80,7 @@ EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
     "captcha": captcha.export,
     **{name: partial(report_harden.export, name) for name in report_harden.NAMES},
     **{name: partial(virtual.export, name) for name in virtual.DIGIT_NAMES},
+    **{name: partial(domain_shipped.export, name) for name in domain_shipped.SHIPPED},
 }
 GROUPS = {
     "translate": list(TRANSLATORS),
@@ -94,6 +102,9 @@ EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     "captcha": (captcha.evaluate, "test"),
     **{name: (partial(report_harden.evaluate, name), "test") for name in report_harden.NAMES},
     **{name: (partial(virtual.evaluate, name), "test") for name in virtual.DIGIT_NAMES},
+    **{
+        name: (partial(domain_shipped.evaluate, name), domain_shipped.split_of(name)) for name in domain_shipped.SHIPPED
+    },
 }
 REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     "translate": lambda data, _out, _limit: report.report(data),
@@ -106,6 +117,7 @@ REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     report_sway.NAME: report_sway.report,
     report_harden.NAME: report_harden.report,
     report_smooth.NAME: report_smooth.report,
+    report_domain.NAME: report_domain.report,
 }
 
 

@@ -33,9 +33,9 @@ def usps(data: Path, split: str) -> tuple[Pictures, Labels]:
     return torch.from_numpy(x).float().reshape(-1, 1, 16, 16), torch.from_numpy(y).long()
 
 
-def mnist_m_test(data: Path) -> tuple[Pictures, Labels]:
-    """4,500 digits of the test half of MNIST-M, in colour. Wants `DIR/digits/mnist_m_test.npz`."""
-    with np.load(data / "digits" / "mnist_m_test.npz") as file:
+def mnist_m_test(data: Path, split: str = "mnist_m_test") -> tuple[Pictures, Labels]:
+    """4,500 digits of the test half of MNIST-M, in colour. Wants `DIR/digits/SPLIT.npz`."""
+    with np.load(data / "digits" / f"{split}.npz") as file:
         x, y = file["images"], file["labels"]
     return torch.from_numpy(x).permute(0, 3, 1, 2) / 255, torch.from_numpy(y).long()
 

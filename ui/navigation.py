@@ -151,6 +151,15 @@ WORDS = Page(
 )
 
 
+ADAPT = Page(
+    "adapt",
+    "Adapt",
+    ":material/swap_horiz:",
+    lecture="B6",
+    claim="A judge guesses where each example is from; its gradient, turned round, makes the features forget it.",
+)
+
+
 PAGES: dict[str, list[Page]] = {
     "": [Page("home", "Attend & Attack", ":material/home:", default=True)],
     "Attention": [
@@ -164,5 +173,5 @@ PAGES: dict[str, list[Page]] = {
         CAPTCHA,
         ASK,
     ],
-    "Adversarial learning": [FOOL, ATTACKS, SWAY, WORDS, ANNOTATE, HARDEN, SMOOTH],
+    "Adversarial learning": [FOOL, ATTACKS, SWAY, WORDS, ANNOTATE, HARDEN, SMOOTH, ADAPT],
 }

@@ -48,6 +48,7 @@ def give_back() -> None:
 def warm_up() -> None:
     """Import torch, load the networks of the first screens, and compute what these show."""
     from ui import (
+        adapt,
         annotate,
         ask,
         caption,
@@ -66,5 +67,5 @@ def warm_up() -> None:
     from ui import words_under_attack as flipped
 
     attention = (translate, headline, self_attention, story, heads, caption, glimpses, ask)
-    for page in (fool, *attention, fooling, sway, flipped, annotate, harden, smooth):
+    for page in (fool, *attention, fooling, sway, flipped, annotate, harden, smooth, adapt):
         page.first_screen()
