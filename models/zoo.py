@@ -28,7 +28,9 @@ from models.captioning import PictureWriter
 from models.card import CARDS, Card, read_card
 from models.classification import TextClassifier
 from models.classifier import Classifier, ready
+from models.digit_classifier import DigitClassifier
 from models.draw import CHARACTERS
+from models.gan import GAN, digits, drums
 from models.grid import CELL, CHANNELS, SMALL_CELL, SMALL_CHANNELS, Even, Grid, SmallGrid
 from models.key_value import KINDS, MemoryModel
 from models.language_model import LanguageModel
@@ -287,6 +289,13 @@ def sighted(of: str, hops: int, words: int, answers: int, **options: Any) -> Sig
     return Sighted(Even(), SAN(words, answers, CHANNELS, hops, **options))
 
 
+def digit_classifier(name: str) -> DigitClassifier:
+    """The classifier of MNIST's digits of this card, ready for use. Raises `WeightsUnavailableError` as `translator` does."""
+    network = DigitClassifier()
+    network.load_state_dict(_weights(name, read_card(name)))
+    return network.eval().requires_grad_(False)
+
+
 def translator_card(score: str) -> Card:
     """Raises OSError for a score that was not trained."""
     return read_card(f"translate-{score}")
@@ -305,6 +314,21 @@ def minilm_folder() -> Path:
     if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != read_card(MINILM).sha256:
         raise WeightsUnavailableError(f"The file {path.name} is missing or is not the one that the model card names.")
     return folder
+
+
+GANS = {"gan-mnist": digits, "gan-drums": drums}
+
+
+def gan(name: str) -> GAN:
+    """The generator of this name with its judge, ready for use. Raises `WeightsUnavailableError` as `translator` does."""
+    network = GANS[name]()
+    network.load_state_dict(_weights(name, read_card(name)))
+    return network.eval().requires_grad_(False)
+
+
+def film_file(name: str) -> Path:
+    """Where what a recorded GAN made at every moment is: `mnist` or `drums`, one picture in grey, a row a moment."""
+    return ASSETS / "recorded" / f"generate-{name}.webp"
 
 
 def recorded(name: str) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from training import (
     captcha,
     caption,
     classify,
+    gan,
     headline,
     imagenet,
     memory,
@@ -37,6 +38,7 @@ from training import (
     report_annotate,
     report_ask,
     report_caption,
+    report_generate,
     report_memory,
     report_sway,
     report_words,
@@ -56,6 +58,7 @@ TRAININGS: dict[str, Callable[..., Iterator[Snapshot]]] = {
     **{f"memory-{kind}-ptb": partial(memory.train, kind=kind, corpus=memory.PTB) for kind in KINDS},
     **{name: partial(ask.train, name=name) for name in ask.HOPS},
     "captcha": captcha.train,
+    **{name: partial(gan.train, task=task) for name, task in gan.SHIPPED.items()},
 }
 EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
     **{name: partial(translate.export, score) for name, score in TRANSLATORS.items()},
@@ -65,6 +68,7 @@ EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
     **{f"memory-{kind}": partial(memory.export, kind) for kind in KINDS},
     **{name: partial(ask.export, name) for name in ask.NAMES},
     "captcha": captcha.export,
+    **{name: partial(report_generate.export, name) for name in gan.SHIPPED},
 }
 GROUPS = {
     "translate": list(TRANSLATORS),
@@ -82,6 +86,7 @@ EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     **{f"memory-{kind}": (partial(memory.evaluate, kind), "test") for kind in KINDS},
     **{name: (partial(ask.evaluate, name), "test") for name in ask.NAMES},
     "captcha": (captcha.evaluate, "test"),
+    **{name: (partial(report_generate.evaluate, name), "train") for name in gan.SHIPPED},
 }
 REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     "translate": lambda data, _out, _limit: report.report(data),
@@ -92,6 +97,7 @@ REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     report_annotate.NAME: report_annotate.report,
     "words": report_words.report,
     report_sway.NAME: report_sway.report,
+    report_generate.NAME: report_generate.report,
 }
 
 

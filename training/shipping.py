@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -58,8 +59,14 @@ def record(name: str, found: dict[str, Any]) -> Path:
     """Write what was measured of several models side by side where `models.zoo.recorded` finds it."""
     path = zoo.ASSETS / "recorded" / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    path.write_text(as_lines(found) + "\n", encoding="utf-8")
     return path
+
+
+def as_lines(found: dict[str, Any]) -> str:
+    """JSON with a line a key, and a line for a list of plain values: short, and a change of it can be read."""
+    long = json.dumps(found, ensure_ascii=False, indent=1)
+    return re.sub(r"\[\n[^][{}]*\]", lambda plain: re.sub(r"\n *", " ", plain[0]), long)
 
 
 def head() -> str:

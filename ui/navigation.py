@@ -134,6 +134,14 @@ WORDS = Page(
     claim="A word is replaced by one that is near to it, and the network changes its mind. See which word, and where it looked.",
 )
 
+GENERATE = Page(
+    "generate",
+    "Generate",
+    ":material/auto_awesome:",
+    lecture="B5",
+    claim="One network makes, another judges, and each learns from the other: see points, digits and sounds come out of noise.",
+)
+
 
 PAGES: dict[str, list[Page]] = {
     "": [Page("home", "Attend & Attack", ":material/home:", default=True)],
@@ -148,5 +156,5 @@ PAGES: dict[str, list[Page]] = {
         CAPTCHA,
         ASK,
     ],
-    "Adversarial learning": [FOOL, ATTACKS, SWAY, WORDS, ANNOTATE],
+    "Adversarial learning": [FOOL, ATTACKS, SWAY, WORDS, ANNOTATE, GENERATE],
 }

@@ -47,10 +47,10 @@ def give_back() -> None:
 
 def warm_up() -> None:
     """Import torch, load the networks of the first screens, and compute what these show."""
-    from ui import annotate, ask, caption, fool, fooling, glimpses, headline, heads, self_attention, sway, translate
+    from ui import annotate, ask, caption, fool, fooling, generate, glimpses, headline, heads, self_attention, sway, translate
     from ui import memory as story
     from ui import words_under_attack as flipped
 
     attention = (translate, headline, self_attention, story, heads, caption, glimpses, ask)
-    for page in (fool, *attention, fooling, sway, flipped, annotate):
+    for page in (fool, *attention, fooling, sway, flipped, annotate, generate):
         page.first_screen()
