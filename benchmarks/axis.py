@@ -2,7 +2,7 @@ r"""What the whole ε axis of a picture costs over the least it could: one backw
 
     .venv/bin/python -m benchmarks.axis [options]
 
-The page computes it in parts (`ui.cached.Sweep`): the direction and the coarse steps at once, then the steps between
+The page computes it in parts (`ui.cached.fool.Sweep`): the direction and the coarse steps at once, then the steps between
 in small batches, so that other visitors get a turn. All are measured in turns in this one process, on one network.
 """
 
@@ -20,7 +20,7 @@ from models import zoo
 from models.classifier import Classifier
 from models.picture import gallery, gallery_picture, to_pixels
 
-CHUNK = 13  # as ui.cached.CHUNK, which is not imported because it brings Streamlit
+CHUNK = 13  # as ui.cached.fool.CHUNK, which is not imported because it brings Streamlit
 
 
 def bare(model: Model, x: Picture) -> None:

@@ -19,7 +19,7 @@ def choose() -> Question | None:
         return None
     try:
         with st.spinner("Looking …"):
-            trace = cached.looked(asked.look, asked.picture)
+            trace = cached.pictures.looked(asked.look, asked.picture)
     except (ValueError, zoo.WeightsUnavailableError) as error:
         st.warning(lecture.as_it_is(str(error)), icon=":material/edit_note:")
         return None

@@ -18,7 +18,7 @@ def choose() -> Asked | None:
         return None
     try:
         with st.spinner("Looking …"):
-            cached.looked(asked.look, asked.picture)
+            cached.pictures.looked(asked.look, asked.picture)
     except (ValueError, zoo.WeightsUnavailableError) as error:
         st.warning(lecture.as_it_is(str(error)), icon=":material/edit_note:")
         return None

@@ -17,13 +17,13 @@ from ui.navigation import FOOL
 
 @dataclass(frozen=True)
 class Shown:
-    sweep: cached.Sweep
-    now: cached.Moment
+    sweep: cached.fool.Sweep
+    now: cached.fool.Moment
     names: tuple[str, ...]
     released: Released
 
 
-def choose() -> tuple[cached.Question, Picture] | None:
+def choose() -> tuple[cached.fool.Question, Picture] | None:
     """The four controls."""
     lecture.words_for_bad_link(words.LINK)
     columns = st.columns([1.35, 1.1, 0.9, 1, 1])
@@ -33,22 +33,22 @@ def choose() -> tuple[cached.Question, Picture] | None:
         picture = controls.picture(source)
     with columns[2]:
         network = controls.network()
-    names = cached.classifier(network).categories
+    names = cached.fool.classifier(network).categories
     with columns[3]:
         y = controls.category("True class", words.OWN_ANSWER, names, "truth", words.TRUTH_HELP)
     with columns[4]:
         target = controls.category("Make it say", words.UNTARGETED, names, "target", words.TARGET_HELP)
     if picture is None:
         return None
-    return cached.Question(network, picture.digest, y, target), picture
+    return cached.fool.Question(network, picture.digest, y, target), picture
 
 
-def figure(choice: tuple[cached.Question, Picture]) -> Shown | None:
+def figure(choice: tuple[cached.fool.Question, Picture]) -> Shown | None:
     """The slider. Its coarse steps are there at once; the others follow while one can already drag, then the notes."""
     question, picture = choice
     with st.spinner("Asking the network …"):
-        sweep = cached.sweep(question, picture)
-    names = cached.classifier(question.network).categories
+        sweep = cached.fool.sweep(question, picture)
+    names = cached.fool.classifier(question.network).categories
     axis = sweep.axis  # once: another visitor may be finishing the same sweep
     released = epsilon_slider(axis, names, words.verdicts(axis, names), start=words.start_in_link(), key="epsilon")
     words.put_in_link(released)
@@ -59,10 +59,10 @@ def figure(choice: tuple[cached.Question, Picture]) -> Shown | None:
         st.rerun()
     if not released.painted:
         return None
-    return Shown(sweep, cached.moment(question, released.n, sweep), names, released)
+    return Shown(sweep, cached.fool.moment(question, released.n, sweep), names, released)
 
 
-def notes(choice: tuple[cached.Question, Picture], shown: Shown) -> None:
+def notes(choice: tuple[cached.fool.Question, Picture], shown: Shown) -> None:
     """What happened, and why it works."""
     axis, now, n, names = shown.sweep.axis, shown.now, shown.released.n, shown.names
     st.caption(words.about_picture(choice[1], axis))
@@ -86,14 +86,14 @@ def notes(choice: tuple[cached.Question, Picture], shown: Shown) -> None:
         words.model_card(zoo.card(choice[0].network))
 
 
-def numbers(_choice: tuple[cached.Question, Picture], shown: Shown) -> lecture.Numbers:
+def numbers(_choice: tuple[cached.fool.Question, Picture], shown: Shown) -> lecture.Numbers:
     """The formula for one pixel."""
     pixel = shown.released.pixel or words.steepest_pixel(shown.sweep.axis)
     caption = words.pixel_caption(pixel, shown.released)
     return lecture.Numbers(caption, words.pixel_table(shown.sweep.axis, shown.released.n, pixel))
 
 
-def downloads(choice: tuple[cached.Question, Picture], shown: Shown) -> list[lecture.Download]:
+def downloads(choice: tuple[cached.fool.Question, Picture], shown: Shown) -> list[lecture.Download]:
     return words.downloads(choice[1].name, shown.sweep.axis, shown.now, shown.names, shown.released.n)
 
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 import ui.headline as words
 from ui import cached, lecture, stepping
-from ui.cached import Sentence
+from ui.cached.sentences import Sentence
 from ui.looks import closer
 from ui.navigation import HEADLINE
 from ui.stepping import Shown
@@ -18,7 +18,7 @@ def choose() -> Sentence | None:
 
 def figure(sentence: Sentence) -> Shown | None:
     """The alignment. What was touched is written anew before it is drawn."""
-    return stepping.stepped(sentence, cached.trace(sentence), label="headline")
+    return stepping.stepped(sentence, cached.sentences.trace(sentence), label="headline")
 
 
 def notes(_sentence: Sentence, shown: Shown) -> None:

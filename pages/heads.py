@@ -15,7 +15,7 @@ def choose() -> Choice | None:
     choice = words.ask()
     try:
         with st.spinner("Reading …"):
-            cached.heads(choice.reading)
+            cached.heads.heads(choice.reading)
     except (ValueError, zoo.WeightsUnavailableError) as error:
         st.warning(lecture.as_it_is(str(error)), icon=":material/edit_note:")
         return None

@@ -4,7 +4,7 @@ import streamlit as st
 
 import ui.memory as words
 from ui import cached, lecture, stepping
-from ui.cached import Sentence
+from ui.cached.sentences import Sentence
 from ui.looks import closer
 from ui.memory import looks
 from ui.navigation import MEMORY
@@ -21,7 +21,9 @@ def figure(sentence: Sentence) -> Shown | None:
     """The story and the looks. What was touched is written anew before it is drawn."""
     sentence, given = words.grown(sentence), words.given(sentence)
     words.go_on(sentence)
-    return stepping.stepped(sentence, cached.trace(sentence), begin=given - 1, given=given, label="story", reading=True)
+    return stepping.stepped(
+        sentence, cached.sentences.trace(sentence), begin=given - 1, given=given, label="story", reading=True
+    )
 
 
 def notes(_sentence: Sentence, shown: Shown) -> None:

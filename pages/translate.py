@@ -4,7 +4,7 @@ import streamlit as st
 
 import ui.translate as words
 from ui import cached, lecture, stepping
-from ui.cached import Sentence
+from ui.cached.sentences import Sentence
 from ui.looks import closer
 from ui.navigation import TRANSLATE
 from ui.stepping import Shown
@@ -19,7 +19,7 @@ def choose() -> Sentence | None:
 
 def figure(sentence: Sentence) -> Shown | None:
     """The alignment. What was touched is decoded anew before it is drawn."""
-    return stepping.stepped(sentence, stepping.one_head(cached.trace(sentence)), editable=not sentence.hub)
+    return stepping.stepped(sentence, stepping.one_head(cached.sentences.trace(sentence)), editable=not sentence.hub)
 
 
 def notes(_sentence: Sentence, shown: Shown) -> None:

@@ -91,7 +91,7 @@ def first_screen() -> None:
     for r in range(FIRST_ROUNDS + 1):
         for strategy in ASKED:
             for seed in range(1, FIRST_SEEDS + 1):
-                cached.annotated(Settings(strategy=strategy, seed=seed), r)
+                cached.room.annotated(Settings(strategy=strategy, seed=seed), r)
 
 
 def choose() -> Choice | None:
@@ -182,7 +182,7 @@ def draw_digits(choice: Choice) -> Shown | None:
             status.progress(done / len(runs), f"Round {r} of {wanted}: {TITLES[name]}, seed {seed}, learns and asks …")
             break
         begun = time.monotonic()
-        snapshot = cached.annotated(choice.of(name, seed), r)
+        snapshot = cached.room.annotated(choice.of(name, seed), r)
         took = time.monotonic() - begun
         spent += took if took > AT_ONCE else 0.0
         accuracy[name][seed - 1].append(snapshot.metrics["accuracy"])
@@ -192,7 +192,7 @@ def draw_digits(choice: Choice) -> Shown | None:
         go_on()
         return None
     settings = choice.of(choice.strategies[-1], 1)
-    return Shown(settings, cached.annotated(settings, wanted), accuracy, lambda: _digit_notes(choice, accuracy))
+    return Shown(settings, cached.room.annotated(settings, wanted), accuracy, lambda: _digit_notes(choice, accuracy))
 
 
 CURVES_ALT = (
@@ -235,7 +235,7 @@ def _digit_notes(choice: Choice, accuracy: dict[str, list[list[float]]]) -> None
     seed = run.number_input("of seed", 1, choice.seeds, 1, key="asker_seed")
     strategy = next(name for name in choice.strategies if TITLES[name] == title)
     settings = choice.of(strategy, int(seed))
-    pictures(settings, cached.annotated(settings, rounds))
+    pictures(settings, cached.room.annotated(settings, rounds))
     recorded_notes()
 
 
@@ -335,7 +335,7 @@ def draw_moons(choice: Choice) -> Shown:
     """The plane at a round: what is labelled, the boundary, the distances of what is asked for next."""
     r = st.slider("Round", 0, MOONS_ROUNDS, FIRST_ROUNDS, key="round", bind="query-params")
     with st.spinner("Learning, round by round …"):
-        snapshots = [cached.annotated(choice.settings, each) for each in range(r + 1)]
+        snapshots = [cached.room.annotated(choice.settings, each) for each in range(r + 1)]
     snapshot = snapshots[-1]
     st.plotly_chart(
         plane(choice.settings, snapshot),
@@ -400,9 +400,9 @@ def draw_yours(choice: Choice) -> Shown:
     for n in range(len(labels) + 1):
         if time.monotonic() - begun > PATIENCE:
             place.progress(n / (len(labels) + 1), f"Learning from your labels, {n} of {len(labels)} …")
-        snapshot = cached.told(choice.settings, labels[:n])
+        snapshot = cached.room.told(choice.settings, labels[:n])
         yours.append(snapshot.metrics["accuracy"])
-        perfect.append(cached.annotated(choice.settings, n).metrics["accuracy"])
+        perfect.append(cached.room.annotated(choice.settings, n).metrics["accuracy"])
     place.empty()
     truth = int(annotate.truth(choice.settings, snapshot)[0])
     left, right = st.columns([1, 2])
@@ -466,13 +466,13 @@ def _your_notes(settings: Settings, labels: tuple[int, ...], snapshot: Snapshot)
     if not labels:
         return
     said = labels[-1]
-    right = int(annotate.truth(settings, cached.told(settings, labels[:-1]))[0])
-    before, after = (cached.told(settings, labels[:n]).metrics["accuracy"] for n in (len(labels) - 1, len(labels)))
+    right = int(annotate.truth(settings, cached.room.told(settings, labels[:-1]))[0])
+    before, after = (cached.room.told(settings, labels[:n]).metrics["accuracy"] for n in (len(labels) - 1, len(labels)))
     if said == right:
         st.success(f"{said} is right. Test accuracy {before:.1f} → {after:.1f} %.", icon=":material/check:")
         return
     with st.spinner("Learning once more, with the right label …"):
-        instead = cached.told(settings, (*labels[:-1], right)).metrics["accuracy"]
+        instead = cached.room.told(settings, (*labels[:-1], right)).metrics["accuracy"]
     st.warning(
         f"You said {said}; it is a {right}. Test accuracy {before:.1f} → **{after:.1f} %**; with the right label it "
         f"would have been **{instead:.1f} %**. It stays, one of {settings.start + len(labels)} labels.",

@@ -18,7 +18,7 @@ from models.san import SAN
 from models.shapes import drawing, drawings
 from models.trace import Trace
 from ui import cached, computation, controls, regions, stepping
-from ui.cached import Look
+from ui.cached.pictures import Look
 from ui.components.regions import Manner, grid
 from ui.computation import exact
 from ui.lecture import as_it_is
@@ -103,8 +103,8 @@ def settled(asked: Question, trace: Trace) -> Question:
 def first_screen() -> None:
     """Compute what a first visitor sees, so that nobody waits for it."""
     picture = gallery_picture(FIRST)
-    cached.looked(Look(f"ask-{PHOTOS}", picture.digest, EXAMPLES[PHOTOS][0]), picture)
-    cached.shot(picture.digest, picture.pixels)
+    cached.pictures.looked(Look(f"ask-{PHOTOS}", picture.digest, EXAMPLES[PHOTOS][0]), picture)
+    cached.pictures.shot(picture.digest, picture.pixels)
 
 
 def ask() -> Question | None:
@@ -184,7 +184,7 @@ def about(shown: Shown) -> str:
     if len(trace.target) > 1:
         before, chance = trace.candidates[0][0]
         said += f" After the first {asked.manner.unit} it would have said {as_it_is(before)}, p = {chance:.4f}."
-    unknown = () if asked.look.hub else cached.answerer(asked.look.model).unknown(asked.look.question)
+    unknown = () if asked.look.hub else cached.pictures.answerer(asked.look.model).unknown(asked.look.question)
     if unknown:
         said += f" Not known to the model, and all one word to it: {as_it_is(', '.join(unknown))}."
     if shown.trace is not shown.untouched:
@@ -195,15 +195,16 @@ def about(shown: Shown) -> str:
 
 def fitted(asked: Asked) -> str:
     """What the network sees of the picture."""
-    height, width = (cached.hub_answerer(asked.look.hub) if asked.look.hub else cached.answerer(asked.look.model)).size
-    rows, columns = grid(cached.looked(asked.look, asked.picture))
+    kept, look = cached.pictures, asked.look
+    height, width = (kept.hub_answerer(look.hub) if look.hub else kept.answerer(look.model)).size
+    rows, columns = grid(kept.looked(look, asked.picture))
     said = f"squashed to {width}×{height} pixels, of which the network makes {rows} × {columns} regions"
     return regions.fitted(asked.picture, said)
 
 
 def words_notes(shown: Shown) -> None:
     """What each word of the question does for the answer."""
-    found = cached.without_words(shown.asked.look, shown.asked.picture)
+    found = cached.pictures.without_words(shown.asked.look, shown.asked.picture)
     if not len(found.p):
         st.info("A question of one word has nothing to leave out.")
         return
@@ -235,7 +236,7 @@ def of_hop(shown: Shown) -> None:
         f"Hop {k + 1}: {computation.row_sentence(trace, k)} What asks is {asks}. Click a cell to see its products."
     )
     u, c = trace.values["u"][k], trace.values["c"][k]
-    score = cached.answerer(shown.asked.look.model).network.scores[k]
+    score = cached.pictures.answerer(shown.asked.look.model).network.scores[k]
     assert isinstance(score, Perceptron)
     query = trace.values["v_Q"] if k == 0 else trace.values["u"][k - 1]
     regions.show_step(
@@ -261,7 +262,7 @@ def many_questions(shown: Shown) -> None:
     examples = asked.truths or EXAMPLES[kind_of(asked.look)]
     rows = []
     for question in dict.fromkeys([*kept, *examples]):
-        trace = cached.looked(replace(asked.look, question=question), asked.picture)
+        trace = cached.pictures.looked(replace(asked.look, question=question), asked.picture)
         (best, p), (second, q) = answer(trace)[:2]
         truth = {"right answer": asked.truths[question]} if question in asked.truths else {}
         row = {"question": question, "answer": best, "p": p, "or else": second, "p of that": q, **truth}
@@ -355,5 +356,5 @@ def code() -> tuple[Callable[..., Any], ...]:
 
 def title_of(asked: Asked) -> str:
     """For the file that steps alone."""
-    best, _ = answer(cached.looked(asked.look, asked.picture))[0]
+    best, _ = answer(cached.pictures.looked(asked.look, asked.picture))[0]
     return f"{asked.look.question} {best} · {asked.picture.name}"

@@ -18,7 +18,7 @@ from models.card import read_card
 from models.picture import gallery, gallery_picture
 from models.trace import Trace
 from ui import cached, computation, controls, looks, regions, stepping
-from ui.cached import Look
+from ui.cached.pictures import Look
 from ui.components.regions import Manner, grid
 from ui.computation import exact
 from ui.lecture import as_it_is
@@ -44,8 +44,8 @@ LINK = {**regions.LINK, "way": lambda name: name in WAYS, "model": lambda name: 
 def first_screen() -> None:
     """Compute what a first visitor sees, so that nobody waits for it."""
     picture = gallery_picture(next(iter(gallery())))
-    cached.looked(Look(NAME, picture.digest, beam=BEAMS[USUAL]), picture)
-    cached.shot(picture.digest, picture.pixels)
+    cached.pictures.looked(Look(NAME, picture.digest, beam=BEAMS[USUAL]), picture)
+    cached.pictures.shot(picture.digest, picture.pixels)
 
 
 def ask() -> Asked | None:
@@ -72,7 +72,7 @@ def ask() -> Asked | None:
 
 def written(look: Look, trace: Trace) -> str:
     """The caption as one would write it."""
-    return (cached.hub_captioner(look.hub) if look.hub else cached.captioner()).text(trace)
+    return (cached.pictures.hub_captioner(look.hub) if look.hub else cached.pictures.captioner()).text(trace)
 
 
 def about(shown: Shown) -> str:
@@ -89,8 +89,8 @@ def about(shown: Shown) -> str:
 
 def fitted(asked: Asked) -> str:
     """What the network sees of the picture."""
-    height, width = cached.hub_captioner(asked.look.hub).size if asked.look.hub else (SIZE, SIZE)
-    rows, columns = grid(cached.looked(asked.look, asked.picture))
+    height, width = cached.pictures.hub_captioner(asked.look.hub).size if asked.look.hub else (SIZE, SIZE)
+    rows, columns = grid(cached.pictures.looked(asked.look, asked.picture))
     said = f"squashed to {width}×{height} pixels, of which the network makes {rows} × {columns} regions"
     return regions.fitted(asked.picture, said)
 
@@ -109,7 +109,7 @@ def of_step(shown: Shown) -> None:
             query=trace.values["asked"][t],
             values="a",
             symbol="a",
-            score=cached.captioner().network.f_att,
+            score=cached.pictures.captioner().network.f_att,
             names=("v", "tanh(W h + U a)"),
             what=PAPERS,
             vectors=vectors,
@@ -140,12 +140,12 @@ def beam_notes(shown: Shown) -> None:
     """The tree of a beam search."""
     beam = max(2, shown.asked.look.beam) if not shown.asked.look.sampling else BEAMS[USUAL]
     picture, asked = shown.asked.picture, replace(shown.asked.look, beam=beam, sampling=0.0, seed=0)
-    model = cached.captioner()
+    model = cached.pictures.captioner()
     ways = []
     for name, look in (("Greedy", replace(asked, beam=1)), (f"Beam of {beam}", asked)):
-        trace = cached.looked(look, picture)
+        trace = cached.pictures.looked(look, picture)
         ways.append((name, model.text(trace), trace))
-    looks.show_tree(cached.caption_beams(asked, picture), beam, ways, model.network.normalised)
+    looks.show_tree(cached.pictures.caption_beams(asked, picture), beam, ways, model.network.normalised)
 
 
 def model_notes(_shown: Shown) -> None:
@@ -185,4 +185,4 @@ def code() -> tuple[Callable[..., Any], ...]:
 
 def title_of(asked: Asked) -> str:
     """For the file that steps alone."""
-    return f"{written(asked.look, cached.looked(asked.look, asked.picture))} · {asked.picture.name}"
+    return f"{written(asked.look, cached.pictures.looked(asked.look, asked.picture))} · {asked.picture.name}"

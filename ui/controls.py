@@ -30,7 +30,7 @@ def network() -> str:
     )
     try:
         with st.spinner("Loading the network and its weights …"):
-            cached.classifier(name)
+            cached.fool.classifier(name)
     except zoo.WeightsUnavailableError as error:
         st.warning(f"{error} {zoo.card(zoo.EMBEDDED).title} stays.")
         return zoo.EMBEDDED

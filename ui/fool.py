@@ -13,7 +13,7 @@ from models import zoo
 from models.card import Card
 from models.picture import Picture, describe_fit, from_pixels, gallery, gallery_picture, png
 from ui import cached, controls
-from ui.cached import Moment, Question, Sweep
+from ui.cached.fool import Moment, Question, Sweep
 from ui.components.epsilon import Released
 from ui.lecture import Download
 from ui.navigation import ATTACKS
@@ -85,11 +85,11 @@ def first_screen() -> None:
     """Compute what a first visitor sees, so that nobody waits for it."""
     picture = gallery_picture(next(iter(gallery())))
     question = Question(zoo.EMBEDDED, picture.digest, None, None)
-    sweep = cached.sweep(question, picture)
+    sweep = cached.fool.sweep(question, picture)
     for _ in sweep.finish():
         pass
-    cached.moment(question, FIRST_STEP, sweep)
-    figures.probabilities(**probability_curves(sweep, cached.classifier(zoo.EMBEDDED).categories, FIRST_STEP))
+    cached.fool.moment(question, FIRST_STEP, sweep)
+    figures.probabilities(**probability_curves(sweep, cached.fool.classifier(zoo.EMBEDDED).categories, FIRST_STEP))
 
 
 def verdicts(axis: Axis, names: tuple[str, ...]) -> list[str]:

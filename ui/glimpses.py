@@ -17,7 +17,7 @@ from models.picture import Picture
 from models.reader import HEIGHT, WIDTH, Reader, places
 from models.words import END, SPECIAL
 from ui import cached, computation, controls, regions, stepping
-from ui.cached import SEEDS, Look
+from ui.cached.pictures import SEEDS, Look
 from ui.components.regions import Manner
 from ui.computation import exact
 from ui.lecture import as_it_is
@@ -54,9 +54,9 @@ LINK = {
 
 def first_screen() -> None:
     """Compute what a first visitor sees, so that nobody waits for it."""
-    picture = cached.captcha(FIRST, FIRST_SEED, DOTS, CURVES)
-    cached.looked(Look(NAME, picture.digest), picture)
-    cached.shot(picture.digest, picture.pixels)
+    picture = cached.pictures.captcha(FIRST, FIRST_SEED, DOTS, CURVES)
+    cached.pictures.looked(Look(NAME, picture.digest), picture)
+    cached.pictures.shot(picture.digest, picture.pixels)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _drawn() -> Drawn:
     seed = controls.number("Seed", 0, LONGEST_SEED, FIRST_SEED, "seed", place=fourth, help=help_)
     other.button("Another", icon=":material/casino:", on_click=_another, help="Another text, drawn in another way")
     text = drawable(letters)
-    picture = cached.captcha(text, seed, dots, curves)
+    picture = cached.pictures.captcha(text, seed, dots, curves)
     return Drawn(Look(NAME, picture.digest), picture, MANNER, text, seed, curves)
 
 
@@ -102,7 +102,7 @@ def _another() -> None:
 def about(shown: Shown) -> str:
     """What was read, how surely, and whether it is right."""
     trace, asked = shown.trace, shown.asked
-    read = cached.reader().text(trace)
+    read = cached.pictures.reader().text(trace)
     said = (
         f"**{as_it_is(read)}** is read, with p = {float(np.exp(trace.log_p.sum(dtype=np.float64))):.4f} for all of it."
     )
@@ -116,7 +116,7 @@ def about(shown: Shown) -> str:
 
 
 def fitted(picture: Picture) -> str:
-    rows, columns = cached.reader().grid
+    rows, columns = cached.pictures.reader().grid
     size = f"in grey, squashed to {HEIGHT}×{WIDTH} pixels (rows × columns), of which the CNN makes {rows} × {columns} regions"
     return regions.fitted(picture, size)
 
@@ -161,7 +161,7 @@ def of_step(shown: Shown) -> None:
             query=trace.values["h"][t],
             values="h_bar",
             symbol="a",
-            score=cached.reader().network.score,
+            score=cached.pictures.reader().network.score,
             names=("v", "tanh(W h + U a)"),
             what=PAPERS,
             vectors=pd.DataFrame({name: pd.Series(trace.values[name][t]) for name in ("h", "c", "a")}),
@@ -177,7 +177,7 @@ def noise_notes(shown: Shown) -> None:
         st.info("This is asked of captchas that are drawn here: choose “Draw” above.")
         return
     with st.spinner(f"Drawing and reading {SEEDS} captchas for each number of dots …"):
-        found = cached.captcha_noise(asked.text, asked.seed, asked.curves)
+        found = cached.pictures.captcha_noise(asked.text, asked.seed, asked.curves)
     st.markdown(
         f"**How much noise does it bear?** “{asked.text}” drawn in {SEEDS} ways (seeds {asked.seed} to "
         f"{asked.seed + SEEDS - 1}) with {asked.curves} curve{'s' if asked.curves != 1 else ''} and ever more dots, "
@@ -210,5 +210,5 @@ def code() -> tuple[Callable[..., Any], ...]:
 
 def title_of(asked: Asked) -> str:
     """For the file that steps alone."""
-    read = [letter for letter in cached.looked(asked.look, asked.picture).target if letter != SPECIAL[END]]
+    read = [letter for letter in cached.pictures.looked(asked.look, asked.picture).target if letter != SPECIAL[END]]
     return f"{''.join(read)} · {asked.picture.name}"

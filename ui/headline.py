@@ -16,7 +16,7 @@ from models.terms import generate_terms, mixture_terms
 from models.words import END, SPECIAL
 from models.writer import Writer
 from ui import cached, computation, looks, stepping
-from ui.cached import Sentence
+from ui.cached.sentences import Sentence
 from ui.computation import exact
 from ui.lecture import as_it_is
 from ui.stepping import BEAM, Shown
@@ -38,7 +38,7 @@ LINK = {**stepping.LINK, "length": lambda text: text.isdecimal() and int(text) i
 
 def first_screen() -> None:
     """Compute what a first visitor sees, so that nobody waits for it."""
-    cached.trace(Sentence(EXAMPLES[0], NAME))
+    cached.sentences.trace(Sentence(EXAMPLES[0], NAME))
 
 
 def ask() -> Sentence:
@@ -71,7 +71,7 @@ def _length(words: int) -> str:
 def about(shown: Shown) -> str:
     """The headline, and how much of it was copied."""
     trace = shown.trace
-    written = cached.writer(NAME).text(trace)
+    written = cached.sentences.writer(NAME).text(trace)
     copied = [t for t, note in trace.notes.items() if "copied" in note]
     words = len(trace.target) - (trace.target[-1] == SPECIAL[END])
     said = (

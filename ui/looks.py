@@ -25,7 +25,7 @@ from models.trace import Trace
 from models.words import END, SPECIAL
 from models.writer import Writer
 from ui import cached, computation
-from ui.cached import Sentence
+from ui.cached.sentences import Sentence
 from ui.lecture import as_it_is
 from ui.stepping import BEAM, GREEDY, Shown
 
@@ -58,7 +58,7 @@ def numbers_of_step(shown: Shown, distribution: Distribution = softmax_of_logits
             "A model of a hub gives its weights and probabilities, not the lecture's h, c and a; choose one of ours for these."
         )
         return
-    model = cached.writer(shown.sentence.score)
+    model = cached.sentences.writer(shown.sentence.score)
     st.markdown(
         f"Step {t + 1} writes “{as_it_is(trace.target[t])}”. {computation.row_sentence(trace, t)} Click a cell to see its products."
     )
@@ -115,9 +115,9 @@ def beam_notes(shown: Shown) -> None:
         st.info("The tree is drawn for our own models: choose one of the five scores.")
         return
     asked = replace(shown.sentence, beam=5, sampling=0.0, seed=0)
-    greedy, beam = cached.trace(replace(asked, beam=1)), cached.trace(asked)
-    text = cached.writer(shown.sentence.score).text
-    show_tree(cached.beams(asked), 5, [(GREEDY, text(greedy), greedy), (BEAM, text(beam), beam)])
+    greedy, beam = cached.sentences.trace(replace(asked, beam=1)), cached.sentences.trace(asked)
+    text = cached.sentences.writer(shown.sentence.score).text
+    show_tree(cached.sentences.beams(asked), 5, [(GREEDY, text(greedy), greedy), (BEAM, text(beam), beam)])
 
 
 def show_tree(
@@ -165,7 +165,7 @@ def doubt_notes(shown: Shown, together: bool = False) -> None:
     trace = shown.untouched
     t = 0 if together else min(shown.seen.step, len(trace.target) - 1)
     with st.spinner("Deciding anew with other weights and other words …"):
-        found = cached.examination(_asked(shown), shown.sentence.beam, t, together, trace)
+        found = cached.sentences.examination(_asked(shown), shown.sentence.beam, t, together, trace)
     if shown.trace is not trace:
         st.caption("The checks are made on the untouched text.")
     over_all = "" if together else _over_all_steps(shown, found)
@@ -232,7 +232,7 @@ def _over_all_steps(shown: Shown, found: Examination) -> str:
     if len(trace.source) > WORDS_AGREED:
         return f"(The mean over all {row}s is computed for sentences of up to {WORDS_AGREED} words.)"
     with st.spinner(f"Comparing at every {row} …"):
-        left_out, gradient = cached.agreement(_asked(shown), shown.sentence.beam, trace)
+        left_out, gradient = cached.sentences.agreement(_asked(shown), shown.sentence.beam, trace)
     return (
         f"Over all {len(trace.target)} {row}s, the mean Kendall τ of attention is {left_out:.2f} with leave-one-out and "
         f"{gradient:.2f} with gradient × input (1: the same order, 0: none)."

@@ -13,7 +13,7 @@ from models.terms import Terms, context_terms, exp_terms, perceptron_terms, weig
 from models.trace import Trace, entropy
 from models.writer import Touch
 from ui import cached, computation, controls, stepping, take_home
-from ui.cached import Look
+from ui.cached.pictures import Look
 from ui.components.regions import Manner, grid, regions, standalone
 from ui.components.touching import Seen
 from ui.lecture import Download, Numbers, as_it_is
@@ -54,7 +54,7 @@ class Shown:
 def stepped(asked: Asked) -> Shown | None:
     """The picture and its maps. What was touched is computed anew before it is drawn. None until the browser has painted it."""
     look, picture = asked.look, asked.picture
-    whole, of = cached.looked(look, picture), identity(look)
+    whole, of = cached.pictures.looked(look, picture), identity(look)
     head = stepping.ask_head(whole)
     untouched = stepping.of_head(whole, head)
     touch = stepping.touch_before(of, len(untouched.source), KEY)
@@ -62,11 +62,11 @@ def stepped(asked: Asked) -> Shown | None:
     if not touch.nothing():
         how = continued(touch, untouched, look)
         try:
-            touched = stepping.of_head(cached.looked(look, picture, stepping.touch_text(how), how), head)
+            touched = stepping.of_head(cached.pictures.looked(look, picture, stepping.touch_text(how), how), head)
         except ValueError as error:
             st.warning(as_it_is(str(error)), icon=":material/edit_note:")
     seen = regions(
-        cached.shot(picture.digest, picture.pixels),
+        cached.pictures.shot(picture.digest, picture.pixels),
         untouched,
         touched,
         touch,
@@ -214,7 +214,7 @@ def downloads(shown: Shown, title: str) -> list[Download]:
     picture, words, step, path = asked.picture, trace.target, shown.seen.step, asked.manner.path
     name = asked.look.model
     told = {**vars(asked.look), "picture": picture.name, "touch": stepping.touch_text(shown.seen.touch)}
-    shot = cached.shot(picture.digest, picture.pixels)
+    shot = cached.pictures.shot(picture.digest, picture.pixels)
 
     def this_step() -> bytes:
         return pictures.one(picture.pixels, maps, words, step, path=path)

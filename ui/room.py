@@ -97,7 +97,7 @@ def live(
     """
     ROOM.wake()
     try:
-        first = Moment(cached.first_snapshot(train, dict(options)), [], options)
+        first = Moment(cached.room.first_snapshot(train, dict(options)), [], options)
     except (ValueError, OSError) as error:
         st.warning(str(error), icon=":material/block:")
         return None

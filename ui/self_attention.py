@@ -14,7 +14,7 @@ from models.card import read_card
 from models.structured import PENALTY, SelfAttentive
 from models.trace import Trace
 from ui import cached, computation, stepping
-from ui.cached import Sentence
+from ui.cached.sentences import Sentence
 from ui.lecture import as_it_is
 from ui.looks import doubt_notes
 from ui.stepping import Shown
@@ -60,7 +60,7 @@ LINK = {
 
 def first_screen() -> None:
     """Compute what a first visitor sees, so that nobody waits for it."""
-    cached.trace(Sentence(EXAMPLES["sentiment"][0], "sentiment"))
+    cached.sentences.trace(Sentence(EXAMPLES["sentiment"][0], "sentiment"))
 
 
 def ask() -> Sentence:
@@ -128,7 +128,7 @@ def of_look(shown: Shown) -> None:
         f"Look {i + 1}: {computation.row_sentence(trace, i)} Here keys and values are the states h of the words themselves; "
         f"the query is learned, {'a row of W_s2' if len(trace.target) > 1 else 'the slide’s v_a'}, the same for every text."
     )
-    network = cached.text_classifier(shown.sentence.score).network
+    network = cached.sentences.text_classifier(shown.sentence.score).network
     query = network.looks.W_s2[:, i].numpy()
     H = trace.values["h_bar"]
     st.dataframe(computation.five_lines(query, H, H, trace.weights[0, i], trace.values["c"][i]), hide_index=True)
@@ -140,7 +140,7 @@ def without_words(shown: Shown) -> None:
     """The class while the words most attended to, and least, go one by one."""
     sentence = shown.sentence
     with st.spinner("Reading the text again without its words …"):
-        most, least = (cached.dropped(sentence, which) for which in (True, False))
+        most, least = (cached.sentences.dropped(sentence, which) for which in (True, False))
     words = shown.untouched.source
     most_on = "all looks together lie" if len(shown.untouched.target) > 1 else "the look lies"
     name, p = shown.untouched.candidates[0][0]

@@ -13,7 +13,7 @@ from models.trace import Trace
 from models.writer import Touch
 from models.zoo import WeightsUnavailableError
 from ui import address, cached, computation, controls, take_home
-from ui.cached import Sentence
+from ui.cached.sentences import Sentence
 from ui.components.alignment import alignment, sentence_of
 from ui.components.touching import Seen, as_plain, last_touch, valid_touch
 from ui.lecture import Download, Numbers, as_it_is, words_for_bad_link
@@ -49,7 +49,7 @@ def asked(ask: Callable[[], Sentence], good: Mapping[str, Callable[[str], bool]]
     sentence = ask()
     try:
         with st.spinner(doing):
-            cached.trace(sentence)
+            cached.sentences.trace(sentence)
     except (ValueError, WeightsUnavailableError) as error:
         st.warning(str(error), icon=":material/edit_note:")
         return None
@@ -118,7 +118,7 @@ def stepped(
     touched = None
     if not touch.nothing() and editable:
         try:
-            touched = cached.trace(sentence, touch_text(touch), touch)
+            touched = cached.sentences.trace(sentence, touch_text(touch), touch)
         except ValueError as error:
             st.warning(str(error), icon=":material/edit_note:")
     drawn = {**drawn, "given": given}

@@ -24,12 +24,11 @@ from models.shapes import drawing, drawings
 from ui import address, cached, controls, regions, running, stepping
 from ui import ask as asking
 from ui import caption as captioning
-from ui.cached import Wish
 from ui.components.painting import TEXT, as_text, painting
 from ui.computation import exact
 from ui.lecture import Download, Numbers, as_it_is
 from ui.running import Sight
-from ui.swayed import Sway
+from ui.swayed import Sway, Wish
 
 CAPTION, PHOTO, DRAWING, CAPTCHA = "Caption", "Question about a photo", "Question about a drawing", "Captcha"
 SUBJECTS = {CAPTION: "caption", PHOTO: "ask-daquar", DRAWING: "ask-shapes", CAPTCHA: "captcha"}
@@ -76,7 +75,7 @@ class Asked:
 
     @property
     def sway(self) -> Sway:
-        return cached.sway(self.wish, self.picture)
+        return cached.sway.sway(self.wish, self.picture)
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def first_screen() -> None:
     """Compute what a first visitor sees, so that nobody waits for it."""
     picture = gallery_picture(FIRST[CAPTION])
     wish = Wish(SUBJECTS[CAPTION], picture.digest, "", OTHER, "", 2, STEPS)
-    cached.sway(wish, picture).go(nobody)
+    cached.sway.sway(wish, picture).go(nobody)
 
 
 # ---------------------------------------------------------------- asking
@@ -127,7 +126,7 @@ def ask() -> Asked | None:
     model = SUBJECTS[subject or CAPTION]
     wish = Wish(model, picture.digest, question, goal, text, n, steps, hub=hub)
     with st.spinner("It looks at the picture …"):
-        cached.untouched(model, hub, picture.digest, question, picture)
+        cached.sway.untouched(model, hub, picture.digest, question, picture)
     if goal == THERE:
         t, region = _there(wish, picture)
         if not region:
@@ -146,7 +145,7 @@ def _picture(subject: str) -> tuple[Picture | None, str, str]:
     first, second, third, fourth = st.columns([1.5, 1.4, 1.4, 1.7])
     if subject == CAPTCHA:
         letters = controls.text("Letters", LETTERS, "letters", WIDEST, place=first, max_chars=WIDEST)
-        return cached.captcha(drawable(letters), *NOISY), "", ""
+        return cached.pictures.captcha(drawable(letters), *NOISY), "", ""
     with second:
         if subject == DRAWING:
             title = st.selectbox("Drawing", list(drawings()), key="drawing", bind="query-params")
@@ -179,8 +178,8 @@ def _text(subject: str, goal: str) -> str:
 
 def _there(wish: Wish, picture: Picture) -> tuple[int, tuple[int, ...]]:
     """Which look shall go where: the cells that are painted on the picture, which is lit where that look falls now."""
-    subject = cached.subject_of(wish.model, wish.question, wish.hub)
-    said, before = cached.untouched(wish.model, wish.hub, wish.digest, wish.question, picture)
+    subject = cached.sway.subject_of(wish.model, wish.question, wish.hub)
+    said, before = cached.sway.untouched(wish.model, wish.hub, wish.digest, wish.question, picture)
     names, (rows, columns) = subject.looks(said), subject.grid
     left, right = st.columns([1.3, 1])
     with right:
@@ -193,7 +192,7 @@ def _there(wish: Wish, picture: Picture) -> tuple[int, tuple[int, ...]]:
         share = st.empty()
     with left:
         lit = figures.lit(picture.pixels, look.reshape(rows, columns), float(look.max()))
-        shot = cached.shot(f"{wish.digest} {wish.model} {wish.hub} {wish.question} {t}", lit)
+        shot = cached.pictures.shot(f"{wish.digest} {wish.model} {wish.hub} {wish.question} {t}", lit)
         begin = st.query_params.get(REGION, "")
         region = painting(shot, subject.grid, begin, label="The picture to paint on", key=REGION)
     address.hold(REGION, as_text(region, subject.grid))

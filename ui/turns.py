@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+inference = threading.Semaphore(1)
+
 
 @contextmanager
 def free(network: threading.Semaphore) -> Iterator[None]:

@@ -17,7 +17,7 @@ from models.victims import Translation, Victim
 from models.words import spaced
 from models.zoo import WeightsUnavailableError
 from ui import cached, controls, stepping
-from ui.cached import Attacked, Flipping, Flips
+from ui.cached.words import Attacked, Flipping, Flips
 from ui.lecture import Download, as_it_is
 
 TASKS = {"sentiment": "Sentiment of a review", "question-type": "Kind of question", "translate": "English → French"}
@@ -90,7 +90,7 @@ class Shown:
 def first_screen() -> None:
     """Compute what a first visitor sees, so that nobody waits for it."""
     asked = Attacked("sentiment", EXAMPLES["sentiment"][0])
-    search = cached.flips(asked, Flipping())
+    search = cached.words.flips(asked, Flipping())
     while not search.done:
         search.go_on()
     traces(asked, search, search.best)
@@ -131,7 +131,7 @@ def choose() -> Choice | None:
     choice = Choice(Attacked(model, text, target, share), Flipping(flips, beam, tries, limit, near))
     try:
         with st.spinner("Reading …"):
-            cached.flips(choice.asked, choice.how)
+            cached.words.flips(choice.asked, choice.how)
     except (ValueError, WeightsUnavailableError) as error:
         st.warning(str(error), icon=":material/edit_note:")
         return None
@@ -177,7 +177,7 @@ def _forget() -> None:
 
 def searched(choice: Choice) -> None:
     """Go on with the search until it is done or the visitor stops it. Not in a fragment: a button there would wait for its end."""
-    search = cached.flips(choice.asked, choice.how)
+    search = cached.words.flips(choice.asked, choice.how)
     stopped = st.session_state.get(STOPPED) == choice
     if not search.done and not stopped:
         place = st.empty()
@@ -201,13 +201,13 @@ def _stop(choice: Choice | None) -> None:
 
 def traces(asked: Attacked, search: Flips, now: Candidate | None) -> tuple[Trace, Trace | None]:
     """What the network looked at before, and what it looks at in the sentence `now`."""
-    before = cached.attacked_trace(asked, tuple(search.victim.words[0].tolist()))
-    return before, cached.attacked_trace(asked, now.words) if now else None
+    before = cached.words.attacked_trace(asked, tuple(search.victim.words[0].tolist()))
+    return before, cached.words.attacked_trace(asked, now.words) if now else None
 
 
 def figure(choice: Choice) -> Shown:
     """The sentence before and after, what the network says of both, and where it looked, beside each other."""
-    search = cached.flips(choice.asked, choice.how)
+    search = cached.words.flips(choice.asked, choice.how)
     kept = [made.beam[0] for made in search.rounds if made.beam]
     now = kept[_round(choice, [len(one.flips) for one in kept])] if kept else None
     before, after = traces(choice.asked, search, now)
@@ -232,7 +232,7 @@ def _round(choice: Choice, counts: list[int]) -> int:
 def _side(
     asked: Attacked, victim: Victim, trace: Trace, words: tuple[int, ...], flipped: tuple[int, ...], title: str
 ) -> None:
-    said, p = cached.attacked_says(asked, words)
+    said, p = cached.words.attacked_says(asked, words)
     spelled = victim.spelled(words)
     blanks = [piece.removesuffix(word) for word, piece in zip(spelled, spaced(spelled), strict=True)]
     marked = [
@@ -291,7 +291,7 @@ def mistaken(asked: Attacked, victim: Victim, best: Candidate) -> str:
     """Of a French word that was brought about: whether it is a mistake, or the translation of a new word."""
     if not isinstance(victim, Translation) or not asked.target:
         return ""
-    own = cached.own_translations(asked, best.words)
+    own = cached.words.own_translations(asked, best.words)
     wanted = as_it_is(asked.target)
     if own:
         return f"“{wanted}” is what the network writes for “{as_it_is(own[0])}” alone, too: that is translating, not being fooled."
@@ -301,7 +301,7 @@ def mistaken(asked: Attacked, victim: Victim, best: Candidate) -> str:
 def typed_anew(asked: Attacked, victim: Victim, best: Candidate) -> str:
     """Whether a person who types the sentence gets the same."""
     try:
-        again = cached.victim(Attacked(asked.model, victim.text(best.words)))
+        again = cached.words.victim(Attacked(asked.model, victim.text(best.words)))
     except ValueError:
         return "Typed anew it cannot be read."
     same = again.words.tolist() == [list(best.words)]
@@ -402,7 +402,7 @@ def in_vectors(shown: Shown) -> None:
     """The fast gradient step where pictures take it: in the numbers that the network begins with."""
     norm = st.segmented_control("Norm", list(NORMS), default="L∞", required=True, key="norm", bind="query-params")
     with st.spinner("Moving the vectors, and looking for the words nearest to them …"):
-        found = cached.moved_vectors(shown.choice.asked, NORMS[norm or "L∞"])
+        found = cached.words.moved_vectors(shown.choice.asked, NORMS[norm or "L∞"])
     at = st.slider("Size of the step", 0, len(found.epsilons) - 1, 6, key="epsilon_step", bind="query-params")
     st.plotly_chart(
         figures.moved(found.epsilons, found.p, found.p_noise, found.p_nearest, at, meaning(shown.victim)),
@@ -413,7 +413,7 @@ def in_vectors(shown: Shown) -> None:
     st.dataframe(vectors_table(shown.victim, found, at), hide_index=True)
 
 
-def vectors_sentence(victim: Victim, found: cached.Moved, at: int) -> str:
+def vectors_sentence(victim: Victim, found: cached.words.Moved, at: int) -> str:
     """Whether a moved vector is another word, at this ε and first along the axis."""
     words = victim.words[0].numpy()
     others = (found.nearest != words).sum(1)
@@ -431,7 +431,7 @@ def vectors_sentence(victim: Victim, found: cached.Moved, at: int) -> str:
     )
 
 
-def vectors_table(victim: Victim, found: cached.Moved, at: int) -> pd.DataFrame:
+def vectors_table(victim: Victim, found: cached.words.Moved, at: int) -> pd.DataFrame:
     """Each word: how far its vector was moved, and which word is then the nearest."""
     return pd.DataFrame(
         {
@@ -448,7 +448,7 @@ def control(shown: Shown) -> None:
     best = shown.search.best
     count = len(best.flips) if best else shown.choice.how.flips
     with st.spinner("Replacing words at random …"):
-        found = cached.flip_control(shown.choice.asked, shown.choice.how, count)
+        found = cached.words.flip_control(shown.choice.asked, shown.choice.how, count)
     alike = [one for one in found.fooled if one[1] >= shown.choice.how.limit]
     st.markdown(
         f"**{count} word{'s' * (count > 1)} at random**, from the same words allowed, {found.drawn} times: "

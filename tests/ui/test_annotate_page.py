@@ -76,7 +76,7 @@ def test_pairs_are_told_from_three_seeds_on() -> None:
 def test_free_partners_are_another_run() -> None:
     app = visit(rounds="1", seeds="1", free="true")
     assert "DeepFool + partners (DFAL)" in said(app).split("Recorded")[0]
-    snapshot = cached.annotated(annotate.Settings(strategy=annotate.DFAL), 1)
+    snapshot = cached.room.annotated(annotate.Settings(strategy=annotate.DFAL), 1)
     assert len(snapshot.state["partners"]) == 10
 
 
@@ -96,11 +96,11 @@ def test_the_plane_goes_round_by_round() -> None:
 def test_a_visitors_wrong_label_is_compared_with_the_right_one() -> None:
     app = visit(part="You label")
     settings = annotate.Settings(query=1)
-    right = int(annotate.truth(settings, cached.told(settings, ()))[0])
+    right = int(annotate.truth(settings, cached.room.told(settings, ()))[0])
     wrong = (right + 1) % 10
     app.button(key=f"say_{wrong}").click().run()
     assert not app.exception
-    after, instead = (cached.told(settings, (label,)).metrics["accuracy"] for label in (wrong, right))
+    after, instead = (cached.room.told(settings, (label,)).metrics["accuracy"] for label in (wrong, right))
     (told,) = [warning.value for warning in app.warning]
     assert f"You said {wrong}; it is a {right}." in told
     assert f"**{after:.1f} %**" in told and f"**{instead:.1f} %**" in told
@@ -111,7 +111,7 @@ def test_a_visitors_wrong_label_is_compared_with_the_right_one() -> None:
 
 
 def test_labels_in_the_link_are_taken_and_nonsense_is_said() -> None:
-    told = cached.told(annotate.Settings(query=1), (0, 0))
+    told = cached.room.told(annotate.Settings(query=1), (0, 0))
     app = visit(part="You label", said="00")
     assert f"{told.metrics['accuracy']:.1f}" in "".join(each.value for each in (*app.warning, *app.success))
     app = visit(part="You label", said="3x")

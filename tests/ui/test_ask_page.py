@@ -15,7 +15,7 @@ from tests.models import test_hub_answering as hub_networks
 from tests.visiting import said, visit_page
 from ui import cached
 from ui.ask import EXAMPLES, FIRST, HUB, KINDS, LOOKS, PHOTOS, SHAPES
-from ui.cached import Look
+from ui.cached.pictures import Look
 
 pytestmark = pytest.mark.usefixtures("strangers")
 
@@ -152,5 +152,9 @@ def test_the_drawings_are_read_like_uploads() -> None:
 
 
 def test_answers_about_photos_share_their_eyes() -> None:
-    assert cached.eyes_of("ask-daquar-1") == cached.eyes_of("ask-daquar") != cached.eyes_of("ask-shapes")
+    assert (
+        cached.pictures.eyes_of("ask-daquar-1")
+        == cached.pictures.eyes_of("ask-daquar")
+        != cached.pictures.eyes_of("ask-shapes")
+    )
     assert Look("a", "b") == Look("a", "b")

@@ -14,14 +14,14 @@ from models import zoo
 from models.classifier import Classifier
 from models.picture import gallery, gallery_picture
 from tests.visiting import said, visit_page
-from ui import cached, fooling, running
-from ui.cached import Walked
+from ui import cached, fooling, running, turns
+from ui.cached.fool import Walked
 from ui.fooling import looks
 
 SHORT = {"attack": "PGD", "steps": "3"}
 
 
-def walk_of(recipe: Recipe) -> cached.Walk:
+def walk_of(recipe: Recipe) -> cached.fool.Walk:
     return fooling.Asked(zoo.EMBEDDED, gallery_picture(next(iter(gallery()))), recipe).walk()
 
 
@@ -79,7 +79,7 @@ def test_weights_that_cannot_be_had_are_a_sentence(monkeypatch: pytest.MonkeyPat
     def no_network(name: str) -> None:
         raise zoo.WeightsUnavailableError(f"The weights of {name} could not be fetched.")
 
-    cached.classifier(zoo.EMBEDDED)
+    cached.fool.classifier(zoo.EMBEDDED)
     monkeypatch.setattr(zoo, "load", no_network)
     app = visit_page("attacks", **SHORT, look="Another network", other=zoo.card("squeezenet1_1").title)
     assert "The weights of squeezenet1_1 could not be fetched." in said(app)
@@ -89,8 +89,8 @@ def test_a_stopped_attack_frees_the_network_keeps_its_steps_and_can_begin_again(
     walk = walk_of(Recipe(steps=4))
 
     def stop(step: Walked) -> None:
-        assert cached.inference.acquire(blocking=False)  # another visitor may ask between two steps
-        cached.inference.release()
+        assert turns.inference.acquire(blocking=False)  # another visitor may ask between two steps
+        turns.inference.release()
         if step.t == 1:
             raise KeyboardInterrupt
 
@@ -98,8 +98,8 @@ def test_a_stopped_attack_frees_the_network_keeps_its_steps_and_can_begin_again(
         walk.go(stop)
     assert len(walk.steps) == 2
     assert not walk.complete
-    assert cached.inference.acquire(blocking=False)
-    cached.inference.release()
+    assert turns.inference.acquire(blocking=False)
+    turns.inference.release()
     walk.go(lambda _: None)
     assert walk.complete
     assert [step.t for step in walk.steps] == [0, 1, 2, 3]
@@ -109,7 +109,7 @@ def test_the_alarm_rings_only_for_an_attack_that_was_blind() -> None:
     walk = walk_of(Recipe(steps=3))
     walk.go(lambda _: None)
     assert fooling.alarm(walk) == ""
-    blind = cached.Walk(
+    blind = cached.fool.Walk(
         walk.network, walk.recipe, walk.x, walk.p, steps=[vars_of(step, length=0.0) for step in walk.steps]
     )
     assert "exactly zero at 3 of 3 steps (first at step 1)" in fooling.alarm(blind)
@@ -121,7 +121,7 @@ def vars_of(step: Walked, **changed: float) -> Walked:
 
 def test_a_surface_goes_on_where_it_was_stopped() -> None:
     walk, axis = walk_of(Recipe(steps=4)), (-0.01, 0.0, 0.01)
-    surface, whole = (cached.Surface(zoo.EMBEDDED, walk.x, walk.y, axis) for _ in range(2))
+    surface, whole = (cached.fool.Surface(zoo.EMBEDDED, walk.x, walk.y, axis) for _ in range(2))
 
     def stop(_done: int) -> None:
         raise InterruptedError
@@ -223,8 +223,8 @@ def test_what_goes_wrong_behind_a_fragment_is_told_to_it() -> None:
 
 def test_one_eta_is_for_all_the_pictures_and_its_numbers_are_asked_again(lite0: Classifier) -> None:
     pictures = tuple(gallery_picture(key) for key in ("camera", "coffee", "chelsea"))
-    asked = cached.Everyone(zoo.EMBEDDED, tuple(each.digest for each in pictures), 2, 8, 2)
-    found, steps = cached.universal(asked, pictures), list[Step]()
+    asked = cached.fool.Everyone(zoo.EMBEDDED, tuple(each.digest for each in pictures), 2, 8, 2)
+    found, steps = cached.fool.universal(asked, pictures), list[Step]()
     assert not found.complete and found.done == 0
     found.go(steps.append)
     assert found.complete and found.done == found.total == len(steps) == 2
@@ -234,7 +234,7 @@ def test_one_eta_is_for_all_the_pictures_and_its_numbers_are_asked_again(lite0: 
     x = to_8bit((found.x + found.eta).clamp(0, 1))
     assert found.after is not None and found.after.tolist() == lite0(x).argmax(1).tolist()
     assert found.before.tolist() == lite0(found.x).argmax(1).tolist()
-    assert found.noise is not None and found.noise.shape == (cached.DRAWS, 3)
+    assert found.noise is not None and found.noise.shape == (cached.fool.DRAWS, 3)
     found.go(steps.append)
     assert len(steps) == 2, "nothing is computed twice"
 

@@ -91,7 +91,7 @@ def test_a_letter_is_forced_and_one_that_is_unknown_is_said() -> None:
 def test_more_noise_is_asked_of_drawn_captchas_only() -> None:
     app = visit(look="More noise")
     assert "“K7PXW2” drawn in 8 ways (seeds 1 to 8) with 1 curve and ever more dots" in said(app)
-    found = cached.captcha_noise(FIRST, 1, 1)
+    found = cached.pictures.captcha_noise(FIRST, 1, 1)
     assert [dots for dots, _, _ in found] == [0, 25, 50, 75, 100, 125, 150]
     assert all(0 <= right <= 1 and 0 <= p <= 1 for _, right, p in found)
 

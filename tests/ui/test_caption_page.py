@@ -14,7 +14,7 @@ from tests import untrained
 from tests.models.test_hub_captioning import make
 from tests.visiting import said, visit_page
 from ui import caption, regions
-from ui.cached import Look
+from ui.cached.pictures import Look
 from ui.caption import HUB, LOOKS, WAYS
 
 pytestmark = pytest.mark.usefixtures("strangers")

@@ -11,7 +11,7 @@ from figures.overview import file
 from tests.models.test_encoder import make
 from tests.visiting import said, visit_page
 from ui import cached, heads
-from ui.cached import Reading
+from ui.cached.heads import Reading
 from ui.components.heads import packed, shades, valid_cell
 from ui.heads import BETWEEN, EXAMPLES, HUB, PATTERNS, SHOWS, WEIGHTS, Choice, hidden_words, maps_of, places
 from ui.heads.looks import LOOKS
@@ -65,7 +65,7 @@ def test_a_filter_says_what_it_hides(only: str) -> None:
 
 
 def test_what_is_hidden_is_counted() -> None:
-    trace = cached.heads(Reading(EXAMPLES[0].a))
+    trace = cached.heads.heads(Reading(EXAMPLES[0].a))
     rows, columns = places(trace, None, None)
     maps = maps_of(trace, 6, WEIGHTS, Choice(Reading(""), WEIGHTS, "", "previous", 0.5, 0.1), rows, columns)
     assert sum(maps.hidden) == 71 and not maps.hidden[2]
@@ -140,7 +140,7 @@ def test_a_model_that_is_not_there_is_told() -> None:
 
 @pytest.mark.parametrize(("tokens", "most"), [(64, 1_000_000), (128, 2_000_000)])
 def test_all_heads_travel_in_little(tokens: int, most: int) -> None:
-    trace = cached.heads(Reading("dog " * (tokens - 2)))
+    trace = cached.heads.heads(Reading("dog " * (tokens - 2)))
     assert len(trace.source) == tokens
     rows, columns = places(trace, None, None)
     maps = maps_of(trace, 6, WEIGHTS, Choice(Reading(""), WEIGHTS, "", "", 0, 0), rows, columns)
@@ -179,7 +179,7 @@ def test_the_map_of_heads_counts_from_1_and_frames_the_one_in_view() -> None:
 
 
 def test_norms_change_what_is_seen() -> None:
-    trace = cached.heads(Reading(EXAMPLES[0].a))
+    trace = cached.heads.heads(Reading(EXAMPLES[0].a))
     shares = heads.row_shares(trace.weights * trace.values["f"][:, None, :])
     np.testing.assert_allclose(shares.sum(-1), 1, atol=1e-5)
     assert np.abs(shares - trace.weights).max() > 0.2

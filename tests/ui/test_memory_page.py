@@ -166,4 +166,4 @@ def test_the_parts_of_a_state_are_named() -> None:
 
 def test_the_kinds_are_asked_for_by_their_own_names() -> None:
     for kind in zoo.language_models():
-        assert cached.language_model(kind).kind == kind
+        assert cached.sentences.language_model(kind).kind == kind

@@ -16,7 +16,7 @@ from models import measure
 from models.attention import MultiHead
 from models.measure import Cost
 from tests.visiting import said, visit_page
-from ui import cached
+from ui import turns
 from ui.scores import by_hand as hands
 from ui.scores.by_hand import Hand, everything, tables, work
 from ui.scores.choice import BY_HAND, CAUSAL, COST, FUNCTIONS, MASKS, NO_MASK, OWN_MASK, WHY, Choice, Rows
@@ -276,7 +276,7 @@ def test_nothing_is_measured_before_the_button_and_all_after(monkeypatch: pytest
     asked: list[tuple[str, int]] = []
 
     def quick(name: str, n: int, d: int) -> Cost:
-        assert not cached.inference.acquire(blocking=False), "one measurement at a time"
+        assert not turns.inference.acquire(blocking=False), "one measurement at a time"
         asked.append((name, n))
         return Cost(name, n, d, 8e-3 if name == "perceptron" else 2e-3, n * n * (50 if name == "perceptron" else 5), 7)
 
@@ -289,8 +289,8 @@ def test_nothing_is_measured_before_the_button_and_all_after(monkeypatch: pytest
     assert sorted(asked) == sorted((name, n) for name in TITLES for n in LENGTHS)
     assert "**4 times the time, 10 times the memory**" in said(app)
     assert "held at 6 of 6 lengths" in said(app)
-    assert cached.inference.acquire(blocking=False)
-    cached.inference.release()
+    assert turns.inference.acquire(blocking=False)
+    turns.inference.release()
     app.run()
     assert "**4 times the time" in said(app), "kept until measured again"
 

@@ -13,8 +13,8 @@ from models.picture import gallery_picture, read_picture, whole
 from tests.models import test_hub_answering, test_hub_captioning
 from tests.visiting import said, visit_page
 from ui import cached, sway
-from ui.cached import Wish
 from ui.caption import HUB
+from ui.swayed import Wish
 
 
 def visit(**query: str) -> AppTest:
@@ -27,7 +27,7 @@ def wish(goal: str = OTHER, text: str = "", n: int = 2, steps: int = 10, **more:
 
 
 def done(asked: Wish) -> sway.Sway:
-    found = cached.sway(asked, gallery_picture("camera"))
+    found = cached.sway.sway(asked, gallery_picture("camera"))
     found.go(nobody)
     return found
 
@@ -45,7 +45,7 @@ def test_the_first_screen_shows_sentence_and_maps_before_and_after() -> None:
 def test_the_file_that_leaves_says_what_the_page_says() -> None:
     found = done(wish())
     file = read_picture(found.file, "home.png")
-    assert cached.subject_of("caption", "").says(whole(file))[0] == found.after_said
+    assert cached.sway.subject_of("caption", "").says(whole(file))[0] == found.after_said
     change = np.asarray(Image.open(io.BytesIO(found.file))).astype(int) - gallery_picture("camera").pixels
     assert 0 < np.abs(change).max() <= 2
 
@@ -73,7 +73,7 @@ def test_the_look_goes_onto_what_is_painted_and_the_sentence_stays() -> None:
 
 
 def test_a_stopped_attack_leaves_nothing_half_done() -> None:
-    found = cached.sway(wish(n=3), gallery_picture("camera"))
+    found = cached.sway.sway(wish(n=3), gallery_picture("camera"))
 
     class StopError(Exception):
         pass

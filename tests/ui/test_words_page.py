@@ -5,7 +5,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.visiting import ROOT, said, visit_page
 from ui import cached
-from ui.cached import Attacked, Flipping
+from ui.cached.words import Attacked, Flipping
 from ui.words_under_attack import EXAMPLES, LOOKS, ONE, STOPPED, TASKS, Choice
 
 
@@ -75,8 +75,8 @@ def test_texts_with_little_to_replace_are_shown(text: str) -> None:
 
 def test_a_search_that_was_stopped_goes_on_where_it_was() -> None:
     choice = Choice(Attacked("sentiment", EXAMPLES["sentiment"][4]), Flipping())
-    cached.flips.clear()
-    search = cached.flips(choice.asked, choice.how)
+    cached.words.flips.clear()
+    search = cached.words.flips(choice.asked, choice.how)
     while not search.rounds:
         search.go_on()
     assert not search.done

@@ -19,7 +19,7 @@ from models import zoo
 from models.gradcam import grad_cam
 from models.picture import Picture, from_pixels, gallery, gallery_picture, png
 from ui import address, cached, controls, stepping
-from ui.cached import Walk, Walked
+from ui.cached.fool import Walk, Walked
 from ui.fool import LINK as FOOL_LINK
 from ui.fool import OWN_ANSWER, SHARED, TARGET_HELP, TRUTH_HELP, wrong_before
 from ui.fool import UNTARGETED as ANY
@@ -62,11 +62,11 @@ class Asked:
 
     def walk(self, recipe: Recipe | None = None) -> Walk:
         """The attack of the recipe, or of another one, on this picture."""
-        return cached.walk(self.network, self.picture.digest, recipe or self.recipe, self.truth, self.picture)
+        return cached.fool.walk(self.network, self.picture.digest, recipe or self.recipe, self.truth, self.picture)
 
     @property
     def names(self) -> tuple[str, ...]:
-        return cached.classifier(self.network).categories
+        return cached.fool.classifier(self.network).categories
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def ask() -> Asked | None:
         picture = controls.picture(source)
     with first[2]:
         network = controls.network()
-    names = cached.classifier(network).categories
+    names = cached.fool.classifier(network).categories
     with first[3]:
         truth = controls.category("True class", OWN_ANSWER, names, "truth", TRUTH_HELP)
     with first[4]:

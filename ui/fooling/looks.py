@@ -15,7 +15,7 @@ from figures import fooling as figures
 from models import zoo
 from models.picture import from_pixels, gallery, gallery_picture, to_tensor
 from ui import address, cached, controls
-from ui.cached import Everyone, Walk
+from ui.cached.fool import Everyone, Walk
 from ui.fooling import Shown, final
 from ui.fooling.running import run
 from ui.fooling.running import shown as draw
@@ -44,7 +44,7 @@ def surface(shown: Shown) -> None:
     asked, walk = shown.asked, shown.walk
     most = st.slider("Half the side, in 255ths", 1, 16, 4, key="side", bind="query-params")
     axis = tuple(most / STEPS * (2 * i / (ACROSS - 1) - 1) for i in range(ACROSS))
-    found = cached.surface(asked.network, asked.picture.digest, walk.y, axis, walk.x)
+    found = cached.fool.surface(asked.network, asked.picture.digest, walk.y, axis, walk.x)
 
     def seen(done: int) -> Sight:
         return Sight(done / ACROSS, f"{done} of {ACROSS} rows of {ACROSS} pictures …")
@@ -81,14 +81,14 @@ def transfer(shown: Shown) -> None:
     )
     try:
         with st.spinner("Loading the network and its weights …"):
-            other = cached.classifier(network)
+            other = cached.fool.classifier(network)
     except zoo.WeightsUnavailableError as error:
         st.warning(str(error), icon=":material/cloud_off:")
         return
     rows = []
     for name in (asked.network, network):
-        p = [cached.seen_by(name, digest_of(x), (), x) for x in (shown.walk.x, adversarial(shown.walk))]
-        categories, y = cached.classifier(name).categories, shown.walk.y
+        p = [cached.fool.seen_by(name, digest_of(x), (), x) for x in (shown.walk.x, adversarial(shown.walk))]
+        categories, y = cached.fool.classifier(name).categories, shown.walk.y
         rows.append(
             {
                 "network": controls.network_title(name),
@@ -161,7 +161,7 @@ def _defended(shown: Shown, title: str, x: Tensor, chosen: Defences) -> None:
     asked, y = shown.asked, shown.walk.y
     with torch.no_grad():
         after = defended(chosen)(x)
-    plain, p = (cached.seen_by(asked.network, digest_of(x), each, x) for each in ((), chosen))
+    plain, p = (cached.fool.seen_by(asked.network, digest_of(x), each, x) for each in ((), chosen))
     draw(from_pixels(after.clamp(0, 1)), f"{title}: “{asked.names[int(p.argmax())]}”, {p.max():.1%}")
     st.markdown(f"p(y): {plain[y]:.3f} without → **{p[y]:.3f}** with the defences")
 
@@ -170,10 +170,10 @@ def looking(shown: Shown) -> None:
     """Grad-CAM of the true class and of the answer, before and after."""
     asked, walk = shown.asked, shown.walk
     pictures = walk.x, adversarial(walk)
-    answer = int(cached.seen_by(asked.network, digest_of(pictures[1]), (), pictures[1]).argmax())
+    answer = int(cached.fool.seen_by(asked.network, digest_of(pictures[1]), (), pictures[1]).argmax())
     for k, columns in zip(dict.fromkeys((walk.y, answer)), (st.columns(2), st.columns(2)), strict=False):
         try:
-            maps = [cached.cam(asked.network, digest_of(x), k, x) for x in pictures]
+            maps = [cached.fool.cam(asked.network, digest_of(x), k, x) for x in pictures]
         except ValueError as error:
             st.info(str(error), icon=":material/visibility_off:")
             return
@@ -251,7 +251,7 @@ def shared(shown: Shown) -> None:
     n = right.slider("ε of this η, in 255ths", 1, 32, 4, key="all_eps", bind="query-params")
     pictures = pool + strangers
     asked = Everyone(shown.asked.network, tuple(each.digest for each in pictures), made, n, PASSES)
-    found = cached.universal(asked, pictures)
+    found = cached.fool.universal(asked, pictures)
 
     def seen(step: Step) -> Sight:
         words = f"Step {found.done} of {found.total}: mean loss {found.J[-1]:.3f}"

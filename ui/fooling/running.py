@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from ui import running
-from ui.cached import Walk, Walked
+from ui.cached.fool import Walk, Walked
 from ui.running import Sight
 
 

@@ -13,7 +13,7 @@ from models.encoder import NEITHER
 from models.trace import Trace
 from models.writer import Touch
 from ui import cached, computation, controls
-from ui.cached import Reading
+from ui.cached.heads import Reading
 from ui.components.alignment import alignment, sentence_of
 from ui.components.heads import Maps, overview
 from ui.components.touching import valid_step
@@ -148,7 +148,7 @@ class Shown:
 
 def first_screen() -> None:
     """Compute what a first visitor sees, so that nobody waits for it."""
-    cached.heads(Reading(EXAMPLES[0].a))
+    cached.heads.heads(Reading(EXAMPLES[0].a))
 
 
 # ---------------------------------------------------------------- controls
@@ -220,8 +220,8 @@ def _pick() -> None:
 
 def draw(choice: Choice) -> Shown | None:
     """All heads at the left, one large at the right. None until the browser has painted the large one."""
-    trace = cached.heads(choice.reading)
-    layers = cached.encoder_of(choice.reading.hub).layers
+    trace = cached.heads.heads(choice.reading)
+    layers = cached.heads.encoder_of(choice.reading.hub).layers
     show = choice.show if choice.show != NORMS or "f" in trace.values else WEIGHTS
     rows, columns = places(trace, *BETWEEN[choice.between])
     maps = maps_of(trace, layers, show, choice, rows, columns)
@@ -376,7 +376,7 @@ def start_step(one: Trace) -> tuple[str, int]:
     kind = (sentence_of(one), st.session_state.get("heads_picked", 0))
     before, number, step = st.session_state.get("heads_map", (None, -1, 0))
     if kind != before:
-        own = number < 0 and sentence_of(one) == sentence_of(cached.heads(Reading(EXAMPLES[0].a)))
+        own = number < 0 and sentence_of(one) == sentence_of(cached.heads.heads(Reading(EXAMPLES[0].a)))
         step = min(_number(STEP, EXAMPLES[0].token if own else 1), len(one.target)) - 1
         painted = st.session_state.get(f"{_map_key(max(number, 0))}_painted", False)
         number += 1
@@ -430,7 +430,7 @@ def about(choice: Choice, shown: Shown) -> str:
             )
     elif choice.show == NORMS:
         said += " This network does not tell its values, so the weights are shown."
-    unknown = cached.encoder_of(choice.reading.hub).tokenizer.unk_token
+    unknown = cached.heads.encoder_of(choice.reading.hub).tokenizer.unk_token
     if unknown in shown.trace.source:
         said += f" {as_it_is(unknown)} stands for what the model has no token for: it reads all of these alike."
     if choice.reading.b.strip() and not choice.reading.hub:

@@ -61,7 +61,7 @@ def ablation_look(choice: Choice, shown: Shown) -> None:
     """Each head taken out in turn, and how far the sentence's embedding turns."""
     with st.spinner(f"Reading the sentence {len(shown.trace.heads)} times, each time without one head …"):
         try:
-            cosines = cached.ablations(choice.reading)
+            cosines = cached.heads.ablations(choice.reading)
         except ValueError as error:
             st.info(str(error))
             return
@@ -120,13 +120,13 @@ def across_look(choice: Choice, shown: Shown) -> None:
         f"other sentence; the mean over all heads is {100 * across.mean():.1f} %."
     )
     _heat_map(across.reshape(shown.layers, -1), "across", shown, "heads_across", most=1.0)
-    cosine = cached.cosine(choice.reading)
+    cosine = cached.heads.cosine(choice.reading)
     st.markdown(f"Read each alone, as this model is meant to be used, the two embeddings have cosine **{cosine:.3f}**.")
 
 
 def model_look(choice: Choice, _shown: Shown) -> None:
     """What the network is, and where it comes from."""
-    model = cached.encoder_of(choice.reading.hub)
+    model = cached.heads.encoder_of(choice.reading.hub)
     st.markdown(
         f"**{as_it_is(model.name)}**: {model.layers} layers × {model.heads} heads, "
         f"{sum(part.numel() for part in model.model.parameters()):,} parameters; at most {model.longest} tokens are read here."

@@ -14,7 +14,7 @@ from models.language_model import LONGEST, LanguageModel
 from models.looking_back import perplexity_of_given
 from models.trace import Trace
 from ui import cached, computation, controls, stepping
-from ui.cached import Sentence
+from ui.cached.sentences import Sentence
 from ui.components.touching import changed
 from ui.lecture import Numbers, as_it_is
 from ui.stepping import GREEDY, SAMPLE, Shown
@@ -58,7 +58,7 @@ def usual() -> str:
 
 def first_screen() -> None:
     """Compute what a first visitor sees, so that nobody waits for it."""
-    cached.trace(Sentence(EXAMPLES[0], usual(), length=MORE, L=L))
+    cached.sentences.trace(Sentence(EXAMPLES[0], usual(), length=MORE, L=L))
 
 
 def ask() -> Sentence:
@@ -99,7 +99,7 @@ def ask() -> Sentence:
 
 
 def model(sentence: Sentence) -> LanguageModel:
-    return cached.language_model(sentence.score)
+    return cached.sentences.language_model(sentence.score)
 
 
 def given(sentence: Sentence) -> int:
@@ -110,7 +110,7 @@ def given(sentence: Sentence) -> int:
 def grown(sentence: Sentence) -> Sentence:
     """The sentence, longer where a word was picked after its last one: the story goes on from there."""
     first = given(sentence) - 1
-    words = stepping.touch_of_text(cached.trace(sentence), first + 1).words
+    words = stepping.touch_of_text(cached.sentences.trace(sentence), first + 1).words
     length = sentence.length
     while first + length in words and first + length + 1 < LONGEST:
         length += 1

@@ -199,7 +199,7 @@ def side_by_side(shown: Shown) -> None:
     """The same beginning under all kinds that ship."""
     asked = replace(shown.sentence, sampling=0.0, seed=0)
     with st.spinner("All models read and write …"):
-        found = {kind: cached.trace(replace(asked, score=kind)) for kind in kinds()}
+        found = {kind: cached.sentences.trace(replace(asked, score=kind)) for kind in kinds()}
     first = given(asked)
     st.markdown(
         f"The same {first} words, L = {asked.L}, and {asked.length} more words written greedily by each of {len(found)} models, "
@@ -242,7 +242,7 @@ def doubts(shown: Shown) -> None:
         )
         return
     with st.spinner("Deciding anew with other weights and other words …"):
-        found, without = cached.look_back(shown.sentence, t, trace)
+        found, without = cached.sentences.look_back(shown.sentence, t, trace)
     if without is None:
         said = (
             f"The {kind} model has no look that could be doubted. What its last {len(found.source)} words do is drawn: how far log "

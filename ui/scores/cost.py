@@ -11,7 +11,7 @@ import torch
 
 from figures import scores as figures
 from models import measure
-from ui import cached
+from ui import turns
 from ui.lecture import Download, Numbers
 from ui.scores.choice import Choice
 
@@ -97,7 +97,7 @@ def measure_all() -> tuple[measure.Cost, ...]:
     bar, costs = st.progress(0.0, "Waiting for the machine …"), []
     for at, (name, n) in enumerate(cells):
         bar.progress(at / len(cells), f"{TITLES[name]}, {n} queries and keys …")
-        with cached.inference:
+        with turns.inference:
             costs.append(measure.cost(name, n, D))
     bar.empty()
     return tuple(costs)

@@ -11,7 +11,7 @@ import streamlit as st
 from figures import scores as figures
 from models import measure
 from models.attention import dot, scaled_dot
-from ui import cached
+from ui import turns
 from ui.lecture import Download, Numbers
 from ui.scores.choice import Choice
 
@@ -28,7 +28,7 @@ MEASURES = {
 @lru_cache(maxsize=8192)
 def scaling_at(name: str, d: int, seed: int) -> measure.Scaling:
     """One point of the curves; the same for every visitor."""
-    with cached.inference:
+    with turns.inference:
         return measure.scaling(PAIR[name], d, seed=seed)
 
 

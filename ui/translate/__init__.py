@@ -9,7 +9,7 @@ from models import attention, zoo
 from models.seq2seq import NONE, Seq2Seq
 from models.translation import sentence
 from ui import cached, stepping
-from ui.cached import Sentence
+from ui.cached.sentences import Sentence
 from ui.components.touching import changed
 from ui.lecture import as_it_is
 from ui.stepping import BEAM, Shown
@@ -53,7 +53,7 @@ def title_of(sentence: Sentence) -> str:
 
 def first_screen() -> None:
     """Compute what a first visitor sees, so that nobody waits for it."""
-    cached.trace(Sentence(EXAMPLES[0], "perceptron"))
+    cached.sentences.trace(Sentence(EXAMPLES[0], "perceptron"))
 
 
 def ask() -> Sentence:

@@ -20,7 +20,7 @@ from ui.translate import TITLES
 def race_notes(shown: Shown) -> None:
     """The same sentence under the five models."""
     with st.spinner("Five models translate …"):
-        found = cached.race(shown.sentence.text)
+        found = cached.sentences.race(shown.sentence.text)
     st.markdown(
         "Trained alike (same data, order, updates and seed), decoded greedily, one after the other on this server just now. "
         "`concat` is linear, as on the slide: what the query adds is the same for every key and cancels in the softmax, "
