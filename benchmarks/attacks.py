@@ -37,7 +37,8 @@ from attacks.nearest import carlini_wagner, deepfool
 from attacks.perturbation import to_8bit
 from benchmarks.timing import Runs, Spread, load, machine, options, race, table, write
 from models import zoo
-from models.classifier import Classifier, fold_batch_norm
+from models.classifier import Classifier
+from models.frozen import fold_batch_norm
 from models.picture import gallery, gallery_picture, to_pixels
 
 EPSILON, STEP_SIZE, STEPS = 4 / 255, 1 / 255, 20

@@ -1,0 +1,271 @@
+"""A frozen network made quick: batch norm folded into the convolutions, clips done by them, and what follows each other at once."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from timm.layers import BatchNormAct2d, Conv2dSame, pad_same
+from torch import Tensor, fx, nn
+from torch.autograd.function import once_differentiable
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+
+def fold_batch_norm(network: nn.Module) -> int:
+    r"""Put each batch norm into the convolution before it, in place, and return how many were folded.
+
+    In evaluation mode a batch norm is the map $y = g\,(x - \mu) + \beta$ with fixed numbers and
+    $g = \gamma / \sqrt{\sigma^2 + \epsilon}$, so $W' = g W$ and $b' = g\,(b - \mu) + \beta$ give the same network in fewer steps.
+    A network that cannot be traced (its path depends on its input) is left as it is.
+    """
+    pairs = [pair for pair in _pairs(network, nn.Conv2d, nn.BatchNorm2d) if pair.after.running_mean is not None]
+    for conv, bn, _, name in pairs:
+        conv.weight, conv.bias = fuse_conv_bn_weights(
+            conv.weight, conv.bias, bn.running_mean, bn.running_var, bn.eps, bn.weight, bn.bias
+        )
+        after = [bn.drop, bn.act] if isinstance(bn, BatchNormAct2d) else []
+        after = [layer for layer in after if not isinstance(layer, nn.Identity)]
+        _put(network, name, after[0] if len(after) == 1 else nn.Sequential(*after))
+    return len(pairs)
+
+
+def pack(network: nn.Module) -> int:
+    """Put a `Packed` in the place of each convolution with a `ReLU6` behind it and of each 1×1 convolution, in a `Chain` with those
+    that it alone follows, and return how many there are; none without oneDNN."""
+    if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")):
+        return 0
+    clipped = [pair for pair in _pairs(network, nn.Conv2d, nn.ReLU6) if type(pair.before) in (nn.Conv2d, Conv2dSame)]
+    for conv, _, name, behind in clipped:
+        _put(network, name, Packed(conv, clip=True).eval())
+        _put(network, behind, nn.Identity().eval())
+    inside = {id(layer.conv) for layer in network.modules() if isinstance(layer, Packed)}
+    pointwise = [
+        (name, layer) for name, layer in network.named_modules() if _is_pointwise(layer) and id(layer) not in inside
+    ]
+    for name, layer in pointwise:
+        _put(network, name, Packed(layer).eval())
+    _chain(network)
+    return len(clipped) + len(pointwise)
+
+
+def _chain(network: nn.Module) -> None:
+    """Put each `Packed` and those that follow it alone into one `Chain`, where the last of them was."""
+    ends: dict[str, list[Packed]] = {}
+    for before, after, name, name_after in _pairs(network, Packed, Packed):
+        ends[name_after] = [*ends.pop(name, [before]), after]
+        _put(network, name, nn.Identity().eval())
+    for name, layers in ends.items():
+        _put(network, name, Chain(layers).eval())
+
+
+def _is_pointwise(layer: nn.Module) -> bool:
+    plain = {"kernel_size": (1, 1), "stride": (1, 1), "padding": (0, 0), "groups": 1}
+    return type(layer) is nn.Conv2d and all(getattr(layer, key) == value for key, value in plain.items())
+
+
+def _put(network: nn.Module, name: str, layer: nn.Module) -> None:
+    """Put a layer where another of this name was."""
+    parent, _, last = name.rpartition(".")
+    setattr(network.get_submodule(parent), last, layer)
+
+
+class Chain(nn.Module):
+    """Frozen convolutions, each of which reads what the one before leaves, as one step of the backward pass.
+
+    Between two of them nobody else holds the gradient, so that a clip writes its own over it.
+    """
+
+    def __init__(self, layers: list["Packed"]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch out _ _"]:
+        if x.dtype == torch.float32 and x.device.type == "cpu":
+            return _Convolutions.apply(x, list(self.layers))
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class Packed(nn.Module):
+    r"""A frozen convolution, and with `clip` $\min(\max(\cdot, 0), 6)$ behind it, in one call of oneDNN.
+
+    Its weights lie in oneDNN's own order; otherwise they are put into it at every call, which for a single picture costs a quarter
+    of the time. What is clipped in a call of its own is copied.
+    """
+
+    def __init__(self, conv: nn.Conv2d, clip: bool = False) -> None:
+        super().__init__()
+        self.conv = conv
+        self.clip = clip
+        self.pack()
+
+    def forward(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch out _ _"]:
+        if x.dtype == torch.float32 and x.device.type == "cpu":
+            return _Convolutions.apply(x, [self])
+        y = self.conv(x)
+        return F.relu6(y) if self.clip else y
+
+    def pack(self) -> None:
+        """The weights in oneDNN's order."""
+        conv, weight = self.conv, self.conv.weight.detach().float()
+        assert not isinstance(conv.padding, str)
+        at = list(conv.stride), list(conv.dilation), conv.groups
+        self.kernel = self.even = _Kernel.of(weight, list(conv.padding), *at)
+        if isinstance(conv, Conv2dSame) and (beyond := _beyond(conv)):
+            self.even = _Kernel.of(F.pad(weight, (1, 0, 1, 0)), beyond, *at)
+
+    def there(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch out _ _"]:
+        """W x + b, clipped or not."""
+        kernel, x = self._meets(x)
+        behind = ("hardtanh", [0.0, 6.0]) if self.clip else ("none", [])
+        return _convolution(x, kernel.packed, self.conv.bias, kernel.at, *behind)
+
+    def back(
+        self, grad: Float[Tensor, "batch out _ _"], x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Wᵀ g."""
+        kernel, met = self._meets(x)
+        found = kernel.back(grad, met)
+        top, left = ((p - n) // 2 for p, n in zip(met.shape[2:], x.shape[2:], strict=True))
+        return found[:, :, top : top + x.shape[2], left : left + x.shape[3]]
+
+    def _meets(self, x: Tensor) -> tuple["_Kernel", Tensor]:
+        """The kernel, and x as it meets it: TensorFlow pads one more behind than before, if anything."""
+        if not isinstance(self.conv, Conv2dSame):
+            return self.kernel, x
+        if self.even is not self.kernel and all(n % s == 0 for n, s in zip(x.shape[2:], self.conv.stride, strict=True)):
+            return self.even, x
+        return self.kernel, pad_same(x, list(self.conv.kernel_size), *self.kernel.at[1:3])
+
+    def __getstate__(self) -> dict[str, object]:
+        """Packed weights can be neither copied nor saved; they are made again."""
+        return {name: value for name, value in vars(self).items() if name not in ("kernel", "even")}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        super().__setstate__(state)
+        self.pack()
+
+
+class _Convolutions(torch.autograd.Function):
+    """Convolutions behind each other; the weights are frozen and get no gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, layers: list[Packed]) -> Tensor:
+        passed = [x]
+        for layer in layers:
+            passed.append(layer.there(passed[-1]))
+        ctx.layers = layers
+        ctx.save_for_backward(*passed)
+        return passed[-1]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        x, *passed = ctx.saved_tensors
+        ours = False  # the first gradient belongs to whoever gave it
+        for layer, before, y in reversed(list(zip(ctx.layers, [x, *passed], passed, strict=False))):
+            if layer.clip:
+                grad = _clipped(grad, y, grad if ours else torch.empty_like(y))
+            grad, ours = layer.back(grad, before), True
+        return grad, None
+
+
+def _clipped(grad: Tensor, y: Tensor, into: Tensor) -> Tensor:
+    return torch.ops.aten.hardtanh_backward.grad_input(grad, y, 0, 6, grad_input=into)
+
+
+_Where = tuple[list[int], list[int], list[int], int]  # padding, stride, dilation, groups
+
+
+class _Kernel(NamedTuple):
+    """The weights of a convolution on the way there (packed) and back: turned, and packed too, if the stride is 1."""
+
+    packed: Tensor
+    at: _Where
+    plain: Tensor
+    turned: Tensor | None
+    turned_at: _Where
+
+    @classmethod
+    def of(cls, weight: Tensor, padding: list[int], stride: list[int], dilation: list[int], groups: int) -> "_Kernel":
+        at = padding, stride, dilation, groups
+        around = [d * (k - 1) - p for d, k, p in zip(dilation, weight.shape[2:], padding, strict=True)]
+        turned = None
+        if max(stride) == 1 and min(around) >= 0:  # then Wᵀ is a convolution, too
+            by_group = weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
+            turned = _reordered(by_group.flip(2, 3), around, *at[1:])
+        plain = weight.contiguous(memory_format=torch.channels_last)
+        return cls(_reordered(weight, *at), at, plain, turned, (around, *at[1:]))
+
+    def back(self, grad: Tensor, x: Tensor) -> Tensor:
+        if self.turned is not None:
+            return _convolution(grad, self.turned, None, self.turned_at, "none", [])
+        (padding, stride, dilation, groups), only = self.at, [True, False, False]
+        return torch.ops.aten.convolution_backward.default(
+            grad, x, self.plain, None, stride, padding, dilation, False, [0, 0], groups, only
+        )[0]
+
+
+def _beyond(conv: Conv2dSame) -> list[int]:
+    """The padding with which a kernel with a row and a column of zeros before it does for sizes that the stride divides what
+    TensorFlow's padding does, one more behind than before; empty if these sizes are padded alike on both sides."""
+    whole = [d * (k - 1) + 1 - s for d, k, s in zip(conv.dilation, conv.kernel_size, conv.stride, strict=True)]
+    odd = all(n > 0 and n % 2 and d == 1 for n, d in zip(whole, conv.dilation, strict=True))
+    return [n // 2 + 1 for n in whole] if odd else []
+
+
+def _reordered(weight: Tensor, padding: list[int], stride: list[int], dilation: list[int], groups: int) -> Tensor:
+    reorder = torch.ops.mkldnn._reorder_convolution_weight.default
+    return reorder(weight.contiguous(), padding, stride, dilation, groups, None)
+
+
+def _convolution(
+    x: Tensor, weight: Tensor, bias: Tensor | None, at: _Where, behind: str, bounds: list[float]
+) -> Tensor:
+    x = x.contiguous(memory_format=torch.channels_last)
+    return torch.ops.mkldnn._convolution_pointwise.default(x, weight, bias, *at, behind, bounds, "")
+
+
+class _Tracer(fx.Tracer):
+    """Records which layer follows which, without looking into timm's convolutions and norms with activation, and into ours."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, nn.Conv2d | BatchNormAct2d | Packed) or super().is_leaf_module(m, module_qualified_name)
+
+
+class _Pair(NamedTuple):
+    """A layer, the one that alone reads its result, and the names of both in their network."""
+
+    before: Any
+    after: Any
+    name: str
+    name_after: str
+
+
+def _pairs(network: nn.Module, first: type[nn.Module], second: type[nn.Module]) -> Iterator[_Pair]:
+    """Every layer of the first kind whose result one of the second alone reads; a layer that is used twice is left alone."""
+    try:
+        nodes = _Tracer().trace(network).nodes
+    except (TypeError, ValueError, RuntimeError, AttributeError, fx.proxy.TraceError):
+        return
+    modules = dict(network.named_modules(remove_duplicate=False))
+    layers = {node: modules[str(node.target)] for node in nodes if node.op == "call_module"}
+    calls = Counter(layers.values())
+    for node, after in layers.items():
+        before = _read_by(node)
+        while before and len(before.users) == 1 and isinstance(layers.get(before), nn.Identity):
+            before = _read_by(before)
+        if before is None or len(before.users) > 1:
+            continue
+        layer = layers.get(before)
+        if isinstance(layer, first) and isinstance(after, second) and calls[layer] == calls[after] == 1:
+            yield _Pair(layer, after, str(before.target), str(node.target))
+
+
+def _read_by(node: fx.Node) -> fx.Node | None:
+    """The result that a layer reads first."""
+    before = node.args[0] if node.args else None
+    return before if isinstance(before, fx.Node) else None
