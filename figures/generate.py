@@ -1,4 +1,4 @@
-"""Drawings of the page "Generate": what judge and generator did over time, sheets of pictures, films, spectrograms, cures."""
+"""Drawings of the page "Generate": what judge and generator did over time, sheets of pictures, spectrograms, cures."""
 
 import base64
 import io
@@ -86,92 +86,6 @@ def data_url(page: UInt8[np.ndarray, "rows columns 3"]) -> str:
     file = io.BytesIO()
     Image.fromarray(page).save(file, "PNG", optimize=False)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
-
-
-def film(
-    sheets: Sequence[UInt8[np.ndarray, "rows columns 3"]],
-    steps: Sequence[int],
-    metrics: Mapping[str, Sequence[float]],
-    words: Sequence[str],
-) -> go.Figure:
-    """Pictures over time, scrubbed in the browser: the sheet of a moment, and below it losses and the judge's means.
-
-    Args: sheets: of each moment; metrics: of each moment, by the names of `ROWS`; words: what is said of each.
-    """
-    rows = [(title, lines) for title, lines in ROWS if set(lines) & set(metrics)]
-    heights = [0.62, *[0.38 / len(rows)] * len(rows)]
-    figure = make_subplots(1 + len(rows), 1, row_heights=heights, vertical_spacing=0.06)
-    last = len(steps) - 1
-    figure.add_image(source=data_url(sheets[last]), hoverinfo="skip", row=1, col=1)
-    marks = []
-    for row, (title, lines) in enumerate(rows, 2):
-        for name, (label, colour) in lines.items():
-            if name in metrics:
-                figure.add_scatter(
-                    x=list(steps),
-                    y=list(metrics[name]),
-                    name=label,
-                    mode="lines",
-                    line={"color": colour},
-                    row=row,
-                    col=1,
-                )
-        figure.update_yaxes(title={"text": title, "font": {"size": 12}}, row=row, col=1)
-        seen = np.array([metrics[name] for name in lines if name in metrics], float)
-        low, high = float(np.nanmin(seen)), float(np.nanmax(seen))
-        marks.append((len(figure.data), (low, high)))
-        figure.add_scatter(
-            x=[steps[last]] * 2, y=[low, high], mode="lines", line={"color": QUIET, "width": 2, "dash": "dot"},
-            showlegend=False, hoverinfo="skip", row=row, col=1,
-        )  # fmt: skip
-    figure.frames = [
-        go.Frame(
-            name=str(k),
-            data=[go.Image(source=data_url(page)), *[go.Scatter(x=[step, step], y=list(span)) for _, span in marks]],
-            traces=[0, *[number for number, _ in marks]],
-            layout={"title": {"text": said}},
-        )
-        for k, (page, step, said) in enumerate(zip(sheets, steps, words, strict=True))
-    ]
-    figure.update_xaxes(visible=False, row=1, col=1)
-    figure.update_yaxes(visible=False, row=1, col=1)
-    figure.update_xaxes(title="rounds", row=1 + len(rows), col=1)
-    at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
-    play = {"mode": "immediate", "frame": {"duration": 250, "redraw": True}, "fromcurrent": True}
-    stop = {"mode": "immediate", "frame": {"duration": 0, "redraw": False}}
-    return figure.update_layout(
-        height=780,
-        title={"text": words[last], "font": {"size": 15}, "x": 0, "xanchor": "left", "y": 0.995, "yanchor": "top"},
-        margin={"l": 10, "r": 10, "t": 55, "b": 10},
-        legend={"orientation": "h", "y": 0.4, "yanchor": "bottom"},
-        sliders=[
-            {
-                "active": last,
-                "currentvalue": {"prefix": "round "},
-                "pad": {"t": 45, "l": 90},
-                "steps": [
-                    {"label": str(step), "method": "animate", "args": [[str(k)], at_once]}
-                    for k, step in enumerate(steps)
-                ],
-            }
-        ],
-        updatemenus=[
-            {
-                "type": "buttons",
-                "direction": "left",
-                "x": 0,
-                "xanchor": "left",
-                "y": -0.02,
-                "yanchor": "top",
-                "pad": {"t": 45},
-                "showactive": False,
-                "buttons": [
-                    {"label": "▶", "method": "animate", "args": [None, play]},
-                    {"label": "❚❚", "method": "animate", "args": [[None], stop]},
-                ],
-            }
-        ],
-    )
 
 
 def spectrograms(

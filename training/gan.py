@@ -26,7 +26,7 @@ from training.snapshot import Snapshot, restore, state_of
 KINDS = ("gan", "wgan-gp")
 TURNS = ("both", "judge", "generator")  # who learns
 BETAS = (0.5, 0.9)
-JUDGED = 2000  # points that a measurement is taken on
+JUDGED, PICTURED = 2000, 256  # points, and pictures, that a measurement is taken on
 DRAWN, PULLED = 400, 100  # points that are drawn, and that have an arrow
 FIELD, WARP = 41, 17  # sides of the grids of the judge's field and of z
 LONGEST = 0.2  # arrow
@@ -372,7 +372,7 @@ class Look:
         chance = torch.Generator().manual_seed(10_000 + seed)  # not the run's: looking changes nothing
         self.task, self.network = task, network
         plane = task.size == "points"
-        self.z = network.draw_noise(JUDGED if plane else 256, chance)
+        self.z = network.draw_noise(JUDGED if plane else PICTURED, chance)
         self.x = source(len(self.z), chance)
         self.again = source(len(self.z), chance) if plane else self.x
         self.classify = digit_classifier() if task.size == "small_digits" else None

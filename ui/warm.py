@@ -47,7 +47,20 @@ def give_back() -> None:
 
 def warm_up() -> None:
     """Import torch, load the networks of the first screens, and compute what these show."""
-    from ui import annotate, ask, caption, fool, fooling, generate, glimpses, headline, heads, self_attention, sway, translate
+    from ui import (
+        annotate,
+        ask,
+        caption,
+        fool,
+        fooling,
+        generate,
+        glimpses,
+        headline,
+        heads,
+        self_attention,
+        sway,
+        translate,
+    )
     from ui import memory as story
     from ui import words_under_attack as flipped
 

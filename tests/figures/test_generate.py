@@ -49,27 +49,6 @@ def test_a_picture_in_the_message_is_lossless() -> None:
     assert (np.asarray(Image.open(io.BytesIO(sent))) == page).all()
 
 
-def test_a_film_has_a_frame_a_moment_with_its_sheet_words_and_mark() -> None:
-    sheets = [np.full((4, 4, 3), shade, np.uint8) for shade in (0, 100, 200)]
-    metrics = {
-        "loss_judge": [None, 1.2, 1.3],
-        "loss_generator": [None, 0.9, 0.8],
-        "real": [0.5, 0.7, 0.6],
-        "fake": [0.5, 0.3, 0.4],
-    }
-    figure = figures.film(sheets, [0, 25, 60], metrics, ["a", "b", "c"])
-    assert [frame.layout.title.text for frame in figure.frames] == ["a", "b", "c"]
-    assert figure.layout.title.text == "c" and figure.data[0].source == figures.data_url(sheets[2])
-    assert [step.label for step in figure.layout.sliders[0].steps] == ["0", "25", "60"]
-    assert [list(step.args[0]) for step in figure.layout.sliders[0].steps] == [[frame.name] for frame in figure.frames]
-    second = figure.frames[1]
-    assert second.data[0].source == figures.data_url(sheets[1])
-    for number, mark in zip(second.traces[1:], second.data[1:], strict=True):
-        assert list(mark.x) == [25, 25], "the mark is at the moment"
-        assert figure.data[number].line.dash == "dot" and list(figure.data[number].x) == [60, 60]
-    assert tuple(second.data[1].y) == (0.8, 1.3) and tuple(second.data[2].y) == (0.3, 0.7)
-
-
 def test_spectrograms_are_in_seconds_and_kilohertz() -> None:
     loud = np.random.default_rng(1).random((4, 6))
     figure = figures.spectrograms([("kick", loud), ("snare", loud / 2)], np.array([0, 0.1, 0.2, 1.0, 4.0]), 0.016)

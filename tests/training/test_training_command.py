@@ -12,7 +12,7 @@ import torch
 from models import key_value, zoo
 from models.classifier import Classifier
 from models.picture import from_pixels, png
-from training import ask, imagenet, translate
+from training import ask, gan, imagenet, translate
 from training.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +59,7 @@ def test_the_list_names_what_can_be_trained_and_measured() -> None:
         *(f"memory-{kind}-ptb" for kind in key_value.KINDS),
         *ask.HOPS,
         "captcha",
+        *gan.SHIPPED,
         *(*imagenet.NAMES, "heads"),
     ]
 

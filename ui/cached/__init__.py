@@ -6,6 +6,6 @@ place but `Sweep`, whose parts are each set once. One semaphore (`ui.turns.infer
 two cores, two networks at once are slower than one after the other.
 """
 
-from ui.cached import fool, heads, pictures, room, sentences, sway, words
+from ui.cached import fool, generate, heads, pictures, room, sentences, sway, words
 
-__all__ = ["fool", "heads", "pictures", "room", "sentences", "sway", "words"]
+__all__ = ["fool", "generate", "heads", "pictures", "room", "sentences", "sway", "words"]

@@ -45,7 +45,9 @@ PRESET_HELP = (
     "“Collapse on purpose” is a judge too slow for its generator; each cure changes one thing of that. A run that goes on takes "
     "a change at once: let it collapse, then choose a cure."
 )
-TURN_HELP = "With “One step”: a step of the judge alone, of the generator alone, or of both, as many rounds as said beside."
+TURN_HELP = (
+    "With “One step”: a step of the judge alone, of the generator alone, or of both, as many rounds as said beside."
+)
 SATURATING_HELP = "The generator makes log(1 − D(G(z))) small, as the formula says, instead of −log D(G(z))."
 
 

@@ -72,6 +72,6 @@ def cures_words(found: Mapping[str, Any]) -> str:
     sick = said.pop(SICK)
     cured = "; ".join(f"**{name}** {words}" for name, words in said.items())
     return (
-        f"Modes of {len(gan.RING)} that are covered after {found['steps'][-1]:,} rounds, mean over {found['seeds']} seeds (least to "
-        f"most): the judge too slow for its generator {sick}; {cured}."
+        f"Modes of {len(gan.RING)} that are covered after {found['steps'][-1]:,} rounds, mean over {found['seeds']} seeds (least "
+        f"to most): the judge too slow for its generator {sick}; {cured}."
     )

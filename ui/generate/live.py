@@ -26,8 +26,8 @@ SAID = {
         "D = ½ everywhere and V = −2 log 2 ≈ −1.386. A loss that stands still is no sign of an end: look at what is made."
     ),
     "wgan-gp": (
-        "A critic gives scores, no probabilities: their difference, real minus made, is its estimate of the earth mover’s distance, "
-        "and the gradient penalty pulls its slope towards 1. The smaller λ is, the steeper it may be."
+        "A critic gives scores, no probabilities: their difference, real minus made, is its estimate of the earth mover’s "
+        "distance, and the gradient penalty pulls its slope towards 1. The smaller λ is, the steeper it may be."
     ),
 }
 
@@ -39,7 +39,7 @@ def draw_live(choice: Choice) -> Shown | None:
     if moment is None:
         return None
     return Shown(
-        notes=lambda: st.markdown(live_words(choice.part, moment)),
+        notes=lambda: live_notes(choice.part, moment),
         table=table(moment),
         caption=value_words(moment),
         files=(
@@ -139,7 +139,7 @@ def modes_of(moment: Moment) -> int:
     return 10 if centres is None else len(centres)
 
 
-def live_words(part: str, moment: Moment) -> str:
+def live_notes(part: str, moment: Moment) -> None:
     """What is seen, and how it is measured."""
     metrics = moment.snapshot.metrics
     seen = {
@@ -155,7 +155,7 @@ def live_words(part: str, moment: Moment) -> str:
             "64 of them are drawn. A class is covered with 1 % of them."
         ),
     }[part]
-    return f"{SAID['wgan-gp' if 'distance' in metrics else 'gan']} {seen}"
+    st.markdown(f"{SAID['wgan-gp' if 'distance' in metrics else 'gan']} {seen}")
 
 
 def value_words(moment: Moment) -> str:
@@ -163,8 +163,8 @@ def value_words(moment: Moment) -> str:
     step, metrics = moment.snapshot.step, moment.snapshot.metrics
     if "distance" in metrics:
         return (
-            f"After {step} rounds the critic’s means are {metrics['score_real']:.4f} (real) and {metrics['score_fake']:.4f} (made); "
-            f"their difference is {metrics['distance']:.4f}. Below, the first {ROWS_SHOWN} of the fixed z."
+            f"After {step} rounds the critic’s means are {metrics['score_real']:.4f} (real) and {metrics['score_fake']:.4f} "
+            f"(made); their difference is {metrics['distance']:.4f}. Below, the first {ROWS_SHOWN} of the fixed z."
         )
     return (
         f"After {step} rounds: E log D(x) = {metrics['log_real']:.4f}, E log(1 − D(G(z))) = {metrics['log_fake']:.4f}; "

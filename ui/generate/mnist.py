@@ -82,7 +82,10 @@ def notes(choice: Choice, found: Mapping[str, Any], made: cached.generate.Made) 
     st.header("Made now, of new z", anchor=False)
     st.image(
         figures.data_url(made_sheet(made)),
-        caption=f"The shipped generator, {len(made.logits)} z of seed {choice.seed}; below, on the straight way from the first z to the second",
+        caption=(
+            f"The shipped generator, {len(made.logits)} z of seed {choice.seed}; below, on the straight way from the first to "
+            "the second"
+        ),
         alt="Twenty digits of new z",
     )
     st.image(
@@ -91,9 +94,7 @@ def notes(choice: Choice, found: Mapping[str, Any], made: cached.generate.Made) 
     )
 
 
-def history(
-    steps: Sequence[int], metrics: Mapping[str, Sequence[float | None]]
-) -> list[tuple[int, dict[str, float]]]:
+def history(steps: Sequence[int], metrics: Mapping[str, Sequence[float | None]]) -> list[tuple[int, dict[str, float]]]:
     """As of a live run: what was measured at each step."""
     rows = [{name: values[k] for name, values in metrics.items()} for k in range(len(steps))]
     return [

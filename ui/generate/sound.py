@@ -88,12 +88,13 @@ def notes(choice: Choice, shown: cached.generate.Drums) -> None:
     spectra([name for name, _ in shown.real], [loud for _, loud in shown.real], "real")
     players([(f"{name}, as it is", sound) for (name, _), sound in zip(shown.real, shown.original, strict=True)])
     players(
-        [(f"{name}, through loudness and back", sound) for (name, _), sound in zip(shown.real, shown.inverted, strict=True)]
+        [
+            (f"{name}, through loudness and back", sound)
+            for (name, _), sound in zip(shown.real, shown.inverted, strict=True)
+        ]
     )
     st.header("Made now, of new z", anchor=False)
-    players(
-        [(f"seed {choice.seed}, {k + 1}", sound) for k, sound in enumerate(cached.generate.drum_hits(choice.seed))]
-    )
+    players([(f"seed {choice.seed}, {k + 1}", sound) for k, sound in enumerate(cached.generate.drum_hits(choice.seed))])
 
 
 def wav(sound: np.ndarray) -> bytes:
