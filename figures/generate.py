@@ -44,7 +44,7 @@ def curves(history: Sequence[tuple[int, Mapping[str, float]]], height: int = 130
                 x=[step for step, _ in at],
                 y=[value for _, value in at],
                 name=label,
-                mode="lines",
+                mode="lines" if len(at) > 1 else "markers",
                 line={"color": colour, "dash": "dot" if colour == QUIET else "solid"},
                 row=row,
                 col=1,

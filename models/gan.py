@@ -82,7 +82,7 @@ def digits(seed: int = 0) -> GAN:
 
 def drums(seed: int = 0) -> GAN:
     """For drum hits: (batch, 1, 32 bands, 32 moments), loudness in [0, 1]."""
-    return pictures(32, 32, seed)
+    return pictures(32, 32, seed, 16)
 
 
 def pictures(side: int, noise: int, seed: int, channels: int = 32) -> GAN:

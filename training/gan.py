@@ -237,8 +237,8 @@ TASKS: dict[str, Task] = {
     "drums": Task(
         "drums",
         lambda _data, limit, _drawn: among(loudness(hits(limit or HITS, 0)[0])),
-        DIGITS_RATE,
-        3500,
+        replace(DIGITS_RATE, judge_rate=1e-3, generator_rate=2.5e-4),
+        2500,
         24,
         filmed=True,
     ),

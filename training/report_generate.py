@@ -26,13 +26,14 @@ FRESH = 600  # drum hits that were not learned from
 SEEDS, ROUNDS, EVERY = 3, 2000, 200  # of the ring
 SICK = "collapse"
 COLLAPSING: dict[str, Any] = {"judge_rate": 3e-4, "generator_rate": 3e-3}
+WASSERSTEIN: dict[str, Any] = {"kind": "wgan-gp", "n_critic": 5, "judge_rate": 1e-3, "generator_rate": 1e-3}
 SETTINGS: dict[str, dict[str, Any]] = {
     SICK: COLLAPSING,
     "equal rates": {"judge_rate": 1e-3, "generator_rate": 1e-3},
     "label smoothing": COLLAPSING | {"smoothing": 0.2},
     "two rates": {"judge_rate": 2e-3, "generator_rate": 5e-4},
-    "WGAN-GP": {"kind": "wgan-gp", "n_critic": 5, "judge_rate": 1e-3, "generator_rate": 1e-3},
-    "WGAN-GP, same rates": COLLAPSING | {"kind": "wgan-gp", "n_critic": 5},
+    "WGAN-GP, λ = 10": WASSERSTEIN | {"penalty": 10.0},
+    "WGAN-GP, λ = 0.1": WASSERSTEIN | {"penalty": 0.1},
 }
 HELD = {"mnist": 64, "drums": 8}  # pictures and sounds a frame that are recorded
 MOMENTS = 8  # frames of the drums

@@ -89,6 +89,19 @@ def test_the_numbers_add_up() -> None:
         )
 
 
+def test_curves_of_a_run_that_goes_on_are_not_built_anew_at_every_moment(here: Room) -> None:
+    reached = [live.milestone(n) for n in range(1, 400)]
+    assert reached[:20] == list(range(1, 21)) and len(set(reached[99:])) < 20
+    assert all(0.9 * n <= at <= n for n, at in enumerate(reached, 1))
+    now = moment()
+    measured = [(k, dict(now.snapshot.metrics)) for k in range(219)]
+    assert live.drawn_history(Moment(now.snapshot, measured, now.options)) == measured, "all of it before and after"
+    run = here.start("generate_points/curves", gan.train, now.options)
+    assert len(live.drawn_history(Moment(now.snapshot, measured, now.options, run))) == live.milestone(219) < 219
+    run.stop()
+    assert live.drawn_history(Moment(now.snapshot, measured, now.options, run)) == measured
+
+
 def test_a_critic_is_not_spoken_of_as_a_probability() -> None:
     now = moment(kind="wgan-gp")
     assert "critic’s distance" in live.moment_words(now) and "V(D, G)" not in live.moment_words(now)

@@ -12,6 +12,7 @@ from figures import generate as figures
 from models import divergence
 from models.divergence import nearest_mode
 from training import gan
+from training.desk import Measured
 from ui import room
 from ui.components.plane import plane
 from ui.generate.choice import CHANGEABLE, DIGITS, LIVE, POINTS, Choice, Shown
@@ -82,12 +83,28 @@ def draw_sheet(moment: Moment) -> None:
 
 
 def _curves(moment: Moment) -> None:
-    history = [(step, metrics) for step, metrics in moment.history] or [(moment.snapshot.step, moment.snapshot.metrics)]
     st.plotly_chart(
-        moment.once("curves", lambda: figures.curves(history)),
+        moment.once("curves", lambda: figures.curves(drawn_history(moment))),
         key="curves",
         alt="Losses, the judge's means, divergence and modes covered, round by round",
     )
+
+
+def drawn_history(moment: Moment) -> list[Measured]:
+    """What curves are drawn of: all, but of a run that goes on only up to the last tenth more.
+
+    A browser builds a changed chart anew, and would show none if it changed faster than it is built.
+    """
+    history = moment.history or [(moment.snapshot.step, moment.snapshot.metrics)]
+    return history[: milestone(len(history))] if room.stance(moment.run) == "going" else history
+
+
+def milestone(n: int) -> int:
+    """The largest of 1, 2, … that grow by a tenth, at least by one, and are not above n."""
+    reached = 1
+    while (following := reached + max(1, reached // 10)) <= n:
+        reached = following
+    return reached
 
 
 def arrays(view: Mapping[str, torch.Tensor], metrics: Mapping[str, float]) -> dict[str, np.ndarray]:

@@ -20,6 +20,7 @@ function unpack(bytes) {
 
 function draw(self) {
   const { root, canvas, head, arrays, hidden } = self;
+  if (!root.isConnected) return; // a page that is left has no colours any more
   const side = Math.max(1, Math.round(canvas.clientWidth * (window.devicePixelRatio || 1)));
   if (canvas.width !== side) canvas.width = canvas.height = side;
   const context = canvas.getContext("2d"), unit = side / (2 * head.reach);
