@@ -55,7 +55,9 @@ ABOUT: dict[str, dict[str, Any]] = {
     },
     "gan-drums": {
         "title": "Drum hits from noise",
-        "paper": "Goodfellow 2014; loudness of 32 bands × 32 moments as a picture; phases by Griffin & Lim 1984",
+        "paper": (
+            "Goodfellow 2014; two rates (Heusel 2017); loudness of 32 bands × 32 moments as a picture; phases by Griffin & Lim 1984"
+        ),
         "data": f"{gan.HITS:,} hits made by our own rules (models/drums.py)",
         "licence": "CC0",
         "published": {},
@@ -184,7 +186,8 @@ def mnist_film(run: Snapshot) -> dict[str, Any]:
     keep("mnist", made.reshape(frames, n, 28, 28).permute(0, 2, 1, 3).reshape(frames * 28, n * 28))
     seen = [classified(frame.float() / 255) for frame in made]
     return {
-        **film_of(run, opinion),
+        **film_of(run),
+        "opinion": [[round(v, 3) for v in row] for row in opinion.sigmoid().tolist()],
         "counts": [torch.bincount(classes, minlength=10).tolist() for classes, _ in seen],
         "confidence": [round(100 * float(sure.mean()), 1) for _, sure in seen],
         "minutes": round(run.seconds / 60, 1),
@@ -201,20 +204,19 @@ def drum_film(run: Snapshot) -> dict[str, Any]:
     learned, kinds = learned_hits()
     told = [[KINDS[k] for k in kinds[nearest(each.float() / 255, learned)[1]].tolist()] for each in made]
     return {
-        **film_of(run, run.state["film.opinion"][chosen][:, : HELD["drums"]]),
+        **film_of(run),
+        "score": [[round(v, 3) for v in row] for row in run.state["film.opinion"][chosen][:, : HELD["drums"]].tolist()],
         "chosen": chosen.tolist(),
         "kinds": told,
         "minutes": round(run.seconds / 60, 1),
     }
 
 
-def film_of(run: Snapshot, opinion: Float[Tensor, "frames n"]) -> dict[str, Any]:
-    metrics = {name: [rounded(v) for v in run.state[f"film.{name}"].tolist()] for name in gan.METRICS}
-    return {
-        "steps": run.state["film.step"].tolist(),
-        "metrics": metrics,
-        "opinion": [[round(v, 3) for v in row] for row in opinion.sigmoid().tolist()],
-    }
+def film_of(run: Snapshot) -> dict[str, Any]:
+    """The steps, and what was measured at each: of the metrics that this kind of GAN has."""
+    rows = {name: run.state[f"film.{name}"] for name in gan.METRICS if f"film.{name}" in run.state}
+    metrics = {name: [rounded(v) for v in row.tolist()] for name, row in rows.items() if not row.isnan().all()}
+    return {"steps": run.state["film.step"].tolist(), "metrics": metrics}
 
 
 def rounded(number: float) -> float | None:

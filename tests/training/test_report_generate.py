@@ -56,7 +56,7 @@ def test_the_report_follows_every_setting_and_films_both_runs(
     assert [sum(counts) for counts in found["mnist"]["counts"]] == [n] * 3
     assert np.asarray(Image.open(tmp_path / "mnist.webp").convert("L")).shape == (3 * 28, n * 28)
     drums, held = found["drums"], report_generate.HELD["drums"]
-    assert drums["chosen"] == [0, 1, 2] and {len(row) for row in (*drums["kinds"], *drums["opinion"])} == {held}
+    assert drums["chosen"] == [0, 1, 2] and {len(row) for row in (*drums["kinds"], *drums["score"])} == {held}
     assert np.asarray(Image.open(tmp_path / "drums.webp").convert("L")).shape == (3 * 32, held * 32)
     assert found["mnist"]["distances"]["made"] == sorted(found["mnist"]["distances"]["made"])
     json.dumps(found, allow_nan=False)

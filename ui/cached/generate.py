@@ -35,7 +35,7 @@ class Made:
 class Drums:
     """Real hits and those that were made at a recorded moment: loudness, and sound.
 
-    `inverted` are the real ones through loudness and back; `kinds` and `opinion` are of the made ones.
+    `inverted` are the real ones through loudness and back; `kinds` and the judge's `score` are of the made ones.
     """
 
     real: list[tuple[str, np.ndarray]]
@@ -44,7 +44,7 @@ class Drums:
     made: list[np.ndarray]
     heard: list[np.ndarray]
     kinds: list[str]
-    opinion: list[float]
+    score: list[float]
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -69,7 +69,7 @@ def made(name: str, seed: int) -> Made:
 def drum_moment(k: int) -> Drums:
     """The k-th of the drums' recorded moments, to be seen and heard."""
     found = zoo.recorded("generate")["drums"]
-    n, side = len(found["opinion"][0]), drums.SIDE
+    n, side = len(found["score"][0]), drums.SIDE
     grey = np.asarray(Image.open(zoo.film_file("drums")).convert("L"))
     loud = grey.reshape(len(found["chosen"]), side, n, side)[k].transpose(1, 0, 2) / np.float32(255)
     sounds, names = drums.hits(REAL, REAL_SEED)
@@ -83,7 +83,7 @@ def drum_moment(k: int) -> Drums:
         list(loud),
         list(heard),
         found["kinds"][k],
-        found["opinion"][k],
+        found["score"][k],
     )
 
 

@@ -31,7 +31,7 @@ def draw_sound(choice: Choice) -> Shown | None:
     shown = cached.generate.drum_moment(steps.index(at))
     st.caption(f"**Recorded** by `{read_card(CARD).source}`, then `{zoo.recorded(NAME)['command']}`.")
     st.subheader(f"Made at round {at:,}, of the same z at every moment", anchor=False)
-    spectra([f"{i + 1}: D = {d:.2f}" for i, d in enumerate(shown.opinion)], shown.made, "made")
+    spectra([f"{i + 1}: score {score:.2f}" for i, score in enumerate(shown.score)], shown.made, "made")
     players(
         [
             (f"{i + 1}: nearest to a {kind}", sound)
@@ -42,8 +42,8 @@ def draw_sound(choice: Choice) -> Shown | None:
         notes=lambda: notes(choice, shown),
         table=pd.DataFrame(
             {
-                "sound": np.arange(1, len(shown.opinion) + 1),
-                "D(G(z))": shown.opinion,
+                "sound": np.arange(1, len(shown.score) + 1),
+                "judge’s score": shown.score,
                 "nearest learned hit is a": shown.kinds,
             }
         ),
@@ -77,10 +77,11 @@ def notes(choice: Choice, shown: cached.generate.Drums) -> None:
     """Real hits, hits of new z, and what was measured."""
     card = read_card(CARD)
     metrics = card.metrics
+    collapsed = " (mode collapse, as a plain GAN has it; look at earlier rounds)" if metrics["kinds"] < 2 else ""
     st.markdown(
         f"Hits of {drums.LENGTH / drums.RATE:.2f} s at {drums.RATE // 1000} kHz. The network makes loudness only ({drums.SIDE} "
         f"bands × {drums.SIDE} moments); phases are found by Griffin and Lim’s iteration. By the nearest hit learned "
-        f"from, {metrics['kinds']:.0f} of 3 kinds are made, entropy {metrics['entropy']:.2f} of 1.58 bits; the nearest hit is "
+        f"from, **{metrics['kinds']:.0f} of 3 kinds** are made{collapsed}, entropy {metrics['entropy']:.2f} of 1.58 bits; the nearest hit is "
         f"{metrics['nearest']:.1f} away in the median, from fresh real hits {metrics['nearest_test']:.1f}."
     )
     st.caption(f"Measured by `{card.command}` on {card.measured_on}.")
