@@ -457,4 +457,4 @@ def class_counts(classes: Int[Tensor, " n"], of: int = 10) -> dict[str, float]:
     """How many of the classes have a tenth of their fair share, and the entropy of the counts, in bits."""
     share = torch.bincount(classes, minlength=of).double() / len(classes)
     some = share[share > 0]
-    return {"modes": float((share >= ENOUGH / of).sum()), "entropy": float((some * -some.log2()).sum())}
+    return {"modes": float((share >= ENOUGH / of).sum()), "entropy": float((some * (1 / some).log2()).sum())}

@@ -21,7 +21,7 @@ def test_points_move_while_it_trains_and_stop_stops_them(page: Page, server: str
     expect(page.get_by_text("Stopped")).to_be_visible()
     stopped = moment(page)
     page.get_by_role("button", name="Resume").click()
-    page.wait_for_function("before => Number(document.querySelector('.plane').dataset.moment) > before", arg=stopped)
+    expect(page.locator(".plane")).not_to_have_attribute("data-moment", str(stopped))
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("Stopped")).to_be_visible()
 
@@ -40,3 +40,18 @@ def test_what_is_drawn_is_learned(page: Page, server: str) -> None:
     expect(page.locator(".plane:not(.drawable)")).to_have_attribute("data-moment", re.compile(r"^[1-9]\d+$"))
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("Stopped")).to_be_visible()
+
+
+def test_mnist_is_scrubbed_without_asking_the_server(page: Page, server: str) -> None:
+    page.goto(f"{server}/generate?part=MNIST")
+    film, slider = page.locator(".film"), page.get_by_role("slider", name="Moment of the training")
+    expect(page.get_by_text("Take it home")).to_be_visible()
+    expect(film).to_have_attribute("data-drawn", re.compile(r"^\d+$"))
+    canvas = film.locator("canvas")
+    last = canvas.evaluate("canvas => canvas.toDataURL()")
+    slider.focus()
+    slider.press("Home")
+    expect(film).to_have_attribute("data-drawn", "0")
+    expect(page.get_by_text("round 0: before the first round")).to_be_visible()
+    assert canvas.evaluate("canvas => canvas.toDataURL()") != last
+    expect(page.locator("[data-testid=stApp]")).to_have_attribute("data-test-script-state", "notRunning")

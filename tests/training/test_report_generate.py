@@ -50,8 +50,8 @@ def test_the_report_follows_every_setting_and_films_both_runs(
     assert {len(run) for run in runs} == {3}
     starts = {tuple(metrics["modes"][k][0] for metrics in found["cures"].values()) for k in (0, 1)}
     assert all(len(set(start)) == 1 for start in starts), "every setting begins with the same weights"
-    again = report_generate.followed(2, 1, report_generate.SETTINGS["WGAN-GP"])
-    assert again["js"] == found["cures"]["WGAN-GP"]["js"][0]
+    again = report_generate.followed(2, 1, report_generate.SETTINGS["WGAN-GP, λ = 0.1"])
+    assert again["js"] == found["cures"]["WGAN-GP, λ = 0.1"]["js"][0]
     n = report_generate.HELD["mnist"]
     assert [sum(counts) for counts in found["mnist"]["counts"]] == [n] * 3
     assert np.asarray(Image.open(tmp_path / "mnist.webp").convert("L")).shape == (3 * 28, n * 28)
