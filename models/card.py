@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CARDS = Path(__file__).parent.parent / "assets" / "cards"
-PLAIN = ("bleu", "cider", "mean", "ppl")  # metrics that are no percentages
+PLAIN = ("bleu", "cider", "mean", "ppl", "classes", "kinds", "entropy", "nearest")  # metrics that are no percentages
 
 
 @dataclass(frozen=True)

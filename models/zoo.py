@@ -33,6 +33,7 @@ from models.digit_classifier import DigitClassifier
 from models.domain import DomainAdversarial
 from models.draw import CHARACTERS
 from models.few_labels import DigitCNN
+from models.gan import GAN, digits, drums
 from models.grid import CELL, CHANNELS, SMALL_CELL, SMALL_CHANNELS, Even, Grid, SmallGrid
 from models.key_value import KINDS, MemoryModel
 from models.language_model import LanguageModel
@@ -345,6 +346,21 @@ def _ends(weights: dict[str, torch.Tensor]) -> tuple[int, int]:
 def frame_names() -> tuple[str, ...]:
     """The frames that the networks `frames-…` know, in the order of their numbers."""
     return tuple((WORDS / "frames.txt").read_text(encoding="utf-8").split())
+
+
+GANS = {"gan-mnist": digits, "gan-drums": drums}
+
+
+def gan(name: str) -> GAN:
+    """The generator of this name with its judge, ready for use. Raises `WeightsUnavailableError` as `translator` does."""
+    network = GANS[name]()
+    network.load_state_dict(_weights(name, read_card(name)))
+    return network.eval().requires_grad_(False)
+
+
+def film_file(name: str) -> Path:
+    """Where what a recorded GAN made at every moment is: `mnist` or `drums`, one picture in grey, a row a moment."""
+    return ASSETS / "recorded" / f"generate-{name}.webp"
 
 
 def recorded(name: str) -> dict[str, Any]:

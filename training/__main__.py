@@ -31,6 +31,7 @@ from training import (
     classify,
     domain,
     domain_shipped,
+    gan,
     hardening,
     headline,
     imagenet,
@@ -41,6 +42,7 @@ from training import (
     report_ask,
     report_caption,
     report_domain,
+    report_generate,
     report_harden,
     report_memory,
     report_smooth,
@@ -69,6 +71,7 @@ TRAININGS: dict[str, Callable[..., Iterator[Snapshot]]] = {
         name: partial(domain.train, task=task) if adversary else partial(domain.train, task=task, strength=0.0)
         for name, (task, adversary) in domain_shipped.SHIPPED.items()
     },
+    **{name: partial(gan.train, task=task) for name, task in gan.SHIPPED.items()},
 }
 EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
     **{name: partial(translate.export, score) for name, score in TRANSLATORS.items()},
@@ -81,6 +84,7 @@ EXPORTS: dict[str, Callable[[Path, Snapshot, int], None]] = {
     **{name: partial(report_harden.export, name) for name in report_harden.NAMES},
     **{name: partial(virtual.export, name) for name in virtual.DIGIT_NAMES},
     **{name: partial(domain_shipped.export, name) for name in domain_shipped.SHIPPED},
+    **{name: partial(report_generate.export, name) for name in gan.SHIPPED},
 }
 GROUPS = {
     "translate": list(TRANSLATORS),
@@ -105,6 +109,7 @@ EVALUATIONS: dict[str, tuple[Callable[..., dict[str, Any]], str]] = {
     **{
         name: (partial(domain_shipped.evaluate, name), domain_shipped.split_of(name)) for name in domain_shipped.SHIPPED
     },
+    **{name: (partial(report_generate.evaluate, name), "train") for name in gan.SHIPPED},
 }
 REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     "translate": lambda data, _out, _limit: report.report(data),
@@ -118,6 +123,7 @@ REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     report_harden.NAME: report_harden.report,
     report_smooth.NAME: report_smooth.report,
     report_domain.NAME: report_domain.report,
+    report_generate.NAME: report_generate.report,
 }
 
 

@@ -17,8 +17,6 @@ from models import zoo
 from models.card import Card
 from training.snapshot import Snapshot
 
-NUMBERS = re.compile(r'\[[^][{}"]+\]')  # a list of nothing else
-
 
 def ship(
     name: str,
@@ -58,12 +56,10 @@ def ship(
 
 
 def record(name: str, found: dict[str, Any]) -> Path:
-    """Write what was measured of several models side by side where `models.zoo.recorded` finds it; numbers of a list on a line."""
+    """Write what was measured of several models side by side where `models.zoo.recorded` finds it."""
     path = zoo.ASSETS / "recorded" / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(as_lines(found) + "\n", encoding="utf-8")
-    text = json.dumps(found, ensure_ascii=False, indent=1)
-    path.write_text(NUMBERS.sub(lambda many: " ".join(many[0].split()), text) + "\n", encoding="utf-8")
     return path
 
 

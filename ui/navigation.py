@@ -150,6 +150,14 @@ WORDS = Page(
     claim="A word is replaced by one that is near to it, and the network changes its mind. See which word, and where it looked.",
 )
 
+GENERATE = Page(
+    "generate",
+    "Generate",
+    ":material/auto_awesome:",
+    lecture="B5",
+    claim="One network makes, another judges, and each learns from the other: see points, digits and sounds come out of noise.",
+)
+
 
 ADAPT = Page(
     "adapt",
@@ -173,5 +181,5 @@ PAGES: dict[str, list[Page]] = {
         CAPTCHA,
         ASK,
     ],
-    "Adversarial learning": [FOOL, ATTACKS, SWAY, WORDS, ANNOTATE, HARDEN, SMOOTH, ADAPT],
+    "Adversarial learning": [FOOL, ATTACKS, SWAY, WORDS, ANNOTATE, HARDEN, SMOOTH, GENERATE, ADAPT],
 }

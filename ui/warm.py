@@ -54,6 +54,7 @@ def warm_up() -> None:
         caption,
         fool,
         fooling,
+        generate,
         glimpses,
         harden,
         headline,
@@ -67,5 +68,5 @@ def warm_up() -> None:
     from ui import words_under_attack as flipped
 
     attention = (translate, headline, self_attention, story, heads, caption, glimpses, ask)
-    for page in (fool, *attention, fooling, sway, flipped, annotate, harden, smooth, adapt):
+    for page in (fool, *attention, fooling, sway, flipped, annotate, harden, smooth, adapt, generate):
         page.first_screen()

@@ -6,6 +6,6 @@ place but `Sweep`, whose parts are each set once. One semaphore (`ui.turns.infer
 two cores, two networks at once are slower than one after the other.
 """
 
-from ui.cached import adapt, fool, harden, heads, pictures, room, sentences, smooth, sway, words
+from ui.cached import adapt, fool, generate, harden, heads, pictures, room, sentences, smooth, sway, words
 
-__all__ = ["adapt", "fool", "harden", "heads", "pictures", "room", "sentences", "smooth", "sway", "words"]
+__all__ = ["adapt", "fool", "generate", "harden", "heads", "pictures", "room", "sentences", "smooth", "sway", "words"]
