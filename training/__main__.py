@@ -39,6 +39,7 @@ from training import (
     report_annotate,
     report_ask,
     report_caption,
+    report_difficulties,
     report_domain,
     report_memory,
     report_sway,
@@ -104,6 +105,7 @@ REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     "words": report_words.report,
     report_sway.NAME: report_sway.report,
     report_domain.NAME: report_domain.report,
+    report_difficulties.NAME: report_difficulties.report,
 }
 
 

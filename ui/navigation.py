@@ -144,6 +144,15 @@ ADAPT = Page(
 )
 
 
+DIFFICULTIES = Page(
+    "difficulties",
+    "Difficulties",
+    ":material/warning:",
+    lecture="B7",
+    claim="An adversary can bring nothing, confuse, or cure a bias: see each failure, and what mends it.",
+)
+
+
 PAGES: dict[str, list[Page]] = {
     "": [Page("home", "Attend & Attack", ":material/home:", default=True)],
     "Attention": [
@@ -157,5 +166,5 @@ PAGES: dict[str, list[Page]] = {
         CAPTCHA,
         ASK,
     ],
-    "Adversarial learning": [FOOL, ATTACKS, SWAY, WORDS, ANNOTATE, ADAPT],
+    "Adversarial learning": [FOOL, ATTACKS, SWAY, WORDS, ANNOTATE, ADAPT, DIFFICULTIES],
 }

@@ -52,6 +52,7 @@ def warm_up() -> None:
         annotate,
         ask,
         caption,
+        difficulties,
         fool,
         fooling,
         glimpses,
@@ -65,5 +66,5 @@ def warm_up() -> None:
     from ui import words_under_attack as flipped
 
     attention = (translate, headline, self_attention, story, heads, caption, glimpses, ask)
-    for page in (fool, *attention, fooling, sway, flipped, annotate, adapt):
+    for page in (fool, *attention, fooling, sway, flipped, annotate, adapt, difficulties):
         page.first_screen()
