@@ -145,8 +145,8 @@ DIFFICULTIES: dict[str, Difficulty] = {
     ),
     "bias": Difficulty(
         "Noise, confusion, or cure",
-        "Orthogonal (0): to forget the colour brings nothing. Correlated by a bias of the data: it mends. Too correlated: the class "
-        "goes along with it.",
+        "Orthogonal (0): to forget the colour brings nothing. Correlated by a bias of the data: it mends. Too correlated: "
+        "the class goes along with it.",
         "Correlation of colour and class",
         CORRELATIONS,
         0.9,
