@@ -6,22 +6,25 @@ from typing import Any
 
 import torch
 
-from training.difficulties import BETTER, DIFFICULTIES, WORSE, train
+from training.difficulties import BETTER, DIFFICULTIES, WORSE, Options
+from training.domain import TASKS, train
 
 NAME = "difficulties"
 SEEDS = 8
 
 
-def report(_data: Path, _out: Path, limit: int | None, epochs: int | None = None) -> dict[str, Any]:
-    """Accuracies after the last step of both runs, mean and standard deviation over seeds, value by value; seconds of training.
+def report(_data: Path, _out: Path, limit: int | None, updates: int | None = None) -> dict[str, Any]:
+    """Accuracies after the last update of both runs, mean and standard deviation over seeds, value by value; seconds of training.
 
-    On one thread, since seconds are compared. Args: limit: only so many seeds, at least 2.
+    On one thread, since seconds are compared. Args: limit: only so many seeds, at least 2; updates: of each run, at most.
     """
     seeds = max(2, min(limit or SEEDS, SEEDS))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        rows = {key: [_row(key, value, seeds, epochs) for value in found.values] for key, found in DIFFICULTIES.items()}
+        rows = {
+            key: [_row(key, value, seeds, updates) for value in found.values] for key, found in DIFFICULTIES.items()
+        }
     finally:
         torch.set_num_threads(threads)
     return {
@@ -32,13 +35,19 @@ def report(_data: Path, _out: Path, limit: int | None, epochs: int | None = None
     }
 
 
-def _row(key: str, value: Any, seeds: int, epochs: int | None) -> dict[str, Any]:
-    """Of one value: means and standard deviations of what tells, of the judge and the probe, by side."""
-    found: dict[str, list[float]] = {}
-    for seed in range(1, seeds + 1):
-        *_, last = train(difficulty=key, value=value, seed=seed, epochs=epochs)
-        for side in (WORSE, BETTER):
-            for metric in (*DIFFICULTIES[key].metrics, "judge", "probe", "seconds"):
-                found.setdefault(f"{side} {metric}", []).append(last.metrics[f"{side} {metric}"])
-    figures = {name: [round(mean(many), 2), round(stdev(many), 2)] for name, many in found.items()}
-    return {"value": value, **figures}
+def _row(key: str, value: Any, seeds: int, updates: int | None) -> dict[str, Any]:
+    """Of one value: means and standard deviations of what tells, of the judge, the probe and the seconds, by side."""
+    row: dict[str, Any] = {"value": value}
+    for side, options in zip((WORSE, BETTER), DIFFICULTIES[key].sides(value), strict=True):
+        ends = [_end(options, seed, updates) for seed in range(1, seeds + 1)]
+        for metric in (*DIFFICULTIES[key].metrics, "judge", "probe", "seconds"):
+            many = [end[metric] for end in ends]
+            row[f"{side} {metric}"] = [round(mean(many), 2), round(stdev(many), 2)]
+    return row
+
+
+def _end(options: Options, seed: int, updates: int | None) -> dict[str, float]:
+    """The last snapshot's metrics and seconds: as many updates as the run on the page, not looked at in between."""
+    task = TASKS[options["task"]]
+    *_, last = train(seed=seed, epochs=1, every=updates or task.epochs * task.settings.every, **options)
+    return {**last.metrics, "seconds": last.seconds}
