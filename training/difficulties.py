@@ -23,9 +23,10 @@ from training import domain
 from training.domain import TASKS, Domains, Examples, Settings, Task
 from training.snapshot import Snapshot
 
+TINT = 0.5  # how strongly the plane of the other colour is inked
 LEARNED = 1000  # of scikit-learn's 1,797 digits; the others are the test
 HIDDEN, JUDGE = 64, 32  # units of the shared layer, and of the judge
-CORRELATIONS = (0.0, 0.3, 0.6, 0.8, 0.9, 1.0)
+CORRELATIONS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.97, 1.0)
 WIDTHS = (32, 256, 2048)
 AT = 0.9  # the correlation where another thing is turned
 WORSE, BETTER = "worse", "better"
@@ -59,11 +60,11 @@ def in_two_colours(
 ) -> tuple[Float[Tensor, "n 128"], Int[Tensor, " n"]]:
     r"""Digits drawn in one of two colours, and the colours: $P(d = y) = \frac{1 + \rho}{2}$, with $\rho$ the correlation of both.
 
-    A picture is 2 × 8 × 8 numbers, one plane for each colour, of which one is empty.
+    A picture is 2 × 8 × 8 numbers, a plane for each colour; the other colour's is `TINT` of its own.
     """
     same = torch.rand(len(y), generator=random) < (1 + correlation) / 2
     d = torch.where(same, y, 1 - y)
-    planes = torch.zeros(len(y), 2, 8, 8)
+    planes = TINT * x[:, None].repeat(1, 2, 1, 1)
     planes[torch.arange(len(y)), d] = x
     return planes.flatten(1), d
 
@@ -101,7 +102,7 @@ def network(judge: int, examples: Domains, _settings: Settings) -> DomainAdversa
     return DomainAdversarial(features, nn.Linear(HIDDEN, 2), perceptron(HIDDEN, judge, 2))
 
 
-IN_COLOURS = Settings(rate=2e-3, pace=3.0, batch=64, every=25)
+IN_COLOURS = Settings(rate=2e-3, momentum=0.5, batch=64, every=50)
 
 
 def _task(correlation: float, coin: bool = False, judge: int = JUDGE) -> Task:
@@ -113,6 +114,7 @@ TASKS.update({f"coin-{rho:g}": _task(rho, coin=True) for rho in CORRELATIONS})
 TASKS.update({f"coloured-judge-{width}": _task(AT, judge=width) for width in WIDTHS})
 
 MOONS: Options = {"task": "moons"}
+BIASED: Options = {"task": f"coloured-{AT:g}"}
 BOTH = ("accuracy_learned", "accuracy_fair")
 
 DIFFICULTIES: dict[str, Difficulty] = {
@@ -129,17 +131,18 @@ DIFFICULTIES: dict[str, Difficulty] = {
         "All at once",
         "λ in full from the first step: the features run from a judge that knows nothing yet. λ_p lets it in by and by.",
         "λ in the end",
-        (0.5, 1.0, 2.0, 4.0, 8.0),
-        4.0,
-        lambda strength: (MOONS | {"strength": strength, "scheduled": False}, MOONS | {"strength": strength}),
+        (0.5, 1.0, 2.0, 4.0),
+        2.0,
+        lambda strength: (BIASED | {"strength": strength, "scheduled": False}, BIASED | {"strength": strength}),
         ("λ held", "λ rises"),
+        BOTH,
     ),
     "balance": Difficulty(
         "Too weak, too strong",
         "A judge that lags behind is fooled though nothing is forgotten; one that is far ahead leaves no gradient, or shakes all.",
         "The judge's pace",
         (0.01, 0.1, 1.0, 10.0, 30.0),
-        0.01,
+        30.0,
         lambda pace: (MOONS | {"pace": pace}, MOONS),
         ("this pace", "pace 1"),
     ),

@@ -10,7 +10,7 @@ from training.difficulties import BETTER, DIFFICULTIES, WORSE, Options
 from training.domain import TASKS, train
 
 NAME = "difficulties"
-SEEDS = 8
+SEEDS = 5
 
 
 def report(_data: Path, _out: Path, limit: int | None, updates: int | None = None) -> dict[str, Any]:
