@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Bool, Float, Int
-from plotly.colors import hex_to_rgb
 
+from figures.bands import add_band
 from figures.palette import ALARM, CALM, NOISE, QUIET
 
 PURPLE, ORANGE = "#CC79A7", "#E69F00"
@@ -30,31 +30,7 @@ def curves(lines: Mapping[str, Curve], styles: Mapping[str, int], band: str) -> 
     """
     figure = go.Figure()
     for name, (labels, means, spread) in lines.items():
-        colour, symbol, dash = STYLES[styles[name]]
-        low, high = np.subtract(means, spread), np.add(means, spread)
-        if max(spread) > 0:
-            figure.add_scatter(
-                x=[*labels, *reversed(labels)],
-                y=[*high, *low[::-1]],
-                fill="toself",
-                fillcolor="rgba({},{},{},0.15)".format(*hex_to_rgb(colour)),
-                line={"width": 0},
-                mode="lines",
-                hoverinfo="skip",
-                showlegend=False,
-                legendgroup=name,
-            )
-        figure.add_scatter(
-            x=list(labels),
-            y=list(means),
-            customdata=list(spread),
-            name=name,
-            legendgroup=name,
-            mode="lines+markers",
-            line={"color": colour, "dash": dash},
-            marker={"symbol": symbol, "size": 7},
-            hovertemplate="%{y:.1f} ± %{customdata:.1f} %",
-        )
+        add_band(figure, labels, means, spread, name, STYLES[styles[name]])
     longest = max((labels for labels, _, _ in lines.values()), key=len, default=())
     figure.update_xaxes(title="labels", tickvals=list(longest) if len(longest) <= FEW else None)
     figure.update_yaxes(title=f"test accuracy, %{band}")

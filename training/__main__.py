@@ -41,6 +41,7 @@ from training import (
     report_annotate,
     report_ask,
     report_caption,
+    report_difficulties,
     report_domain,
     report_generate,
     report_harden,
@@ -124,6 +125,7 @@ REPORTS: dict[str, Callable[[Path, Path, int | None], dict[str, Any]]] = {
     report_smooth.NAME: report_smooth.report,
     report_domain.NAME: report_domain.report,
     report_generate.NAME: report_generate.report,
+    report_difficulties.NAME: report_difficulties.report,
 }
 
 

@@ -168,6 +168,15 @@ ADAPT = Page(
 )
 
 
+DIFFICULTIES = Page(
+    "difficulties",
+    "Difficulties",
+    ":material/warning:",
+    lecture="B7",
+    claim="An adversary can bring nothing, confuse, or cure a bias: see each failure, and what mends it.",
+)
+
+
 PAGES: dict[str, list[Page]] = {
     "": [Page("home", "Attend & Attack", ":material/home:", default=True)],
     "Attention": [
@@ -181,5 +190,5 @@ PAGES: dict[str, list[Page]] = {
         CAPTCHA,
         ASK,
     ],
-    "Adversarial learning": [FOOL, ATTACKS, SWAY, WORDS, ANNOTATE, HARDEN, SMOOTH, GENERATE, ADAPT],
+    "Adversarial learning": [FOOL, ATTACKS, SWAY, WORDS, ANNOTATE, HARDEN, SMOOTH, GENERATE, ADAPT, DIFFICULTIES],
 }

@@ -52,6 +52,7 @@ def warm_up() -> None:
         annotate,
         ask,
         caption,
+        difficulties,
         fool,
         fooling,
         generate,
@@ -68,5 +69,5 @@ def warm_up() -> None:
     from ui import words_under_attack as flipped
 
     attention = (translate, headline, self_attention, story, heads, caption, glimpses, ask)
-    for page in (fool, *attention, fooling, sway, flipped, annotate, harden, smooth, adapt, generate):
+    for page in (fool, *attention, fooling, sway, flipped, annotate, harden, smooth, adapt, generate, difficulties):
         page.first_screen()
