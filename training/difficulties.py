@@ -233,8 +233,6 @@ def _named(sides: Mapping[str, Snapshot], of: Callable[[Snapshot], Mapping[str, 
 def _part(resume: Snapshot, side: str) -> Snapshot:
     """One of the two runs."""
     prefix = f"{side} "
-    state, metrics = (
-        {name.removeprefix(prefix): v for name, v in all_of.items() if name.startswith(prefix)}
-        for all_of in (resume.state, resume.metrics)
-    )
+    state = {name.removeprefix(prefix): v for name, v in resume.state.items() if name.startswith(prefix)}
+    metrics = {name.removeprefix(prefix): v for name, v in resume.metrics.items() if name.startswith(prefix)}
     return replace(resume, state=state, metrics=metrics, seconds=metrics["seconds"], run="")

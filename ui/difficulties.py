@@ -92,7 +92,7 @@ def sweep(options: Mapping[str, Any]) -> Any:
     bands = {
         (side, number): (
             f"{found.names[side]}, {METRICS[metric]}",
-            tuple([row[f"{name} {metric}"][k] for row in rows] for k in (0, 1)),
+            ([row[f"{name} {metric}"][0] for row in rows], [row[f"{name} {metric}"][1] for row in rows]),
         )
         for side, name in enumerate(SIDES)
         for number, metric in enumerate(found.metrics)

@@ -158,7 +158,6 @@ GENERATE = Page(
     claim="One network makes, another judges, and each learns from the other: see points, digits and sounds come out of noise.",
 )
 
-
 ADAPT = Page(
     "adapt",
     "Adapt",
@@ -166,7 +165,6 @@ ADAPT = Page(
     lecture="B6",
     claim="A judge guesses where each example is from; its gradient, turned round, makes the features forget it.",
 )
-
 
 DIFFICULTIES = Page(
     "difficulties",
