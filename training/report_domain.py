@@ -41,7 +41,10 @@ PAPER = {  # accuracy on the target, % (Ganin 2016, table 2)
     "mnist-m-target-trained": {PLAIN: 95.96},
 }
 SEEDS = {  # of each variant: plain, adversarial
-    "mnist-m": (3, 5),
+    "mnist-m": (5, 5),
+    "mnist-usps": (1, 1),
+    "usps-mnist": (1, 1),
+    **{f"amazon-{source}-{target}": (1, 1) for source, target in PAIRS},
 }
 SAID = ("mnist-m", "mnist-usps", "frames-NTI", "amazon-books-dvd")  # tasks whose settings are those of all like them
 ABOUT = (
