@@ -52,8 +52,8 @@ ABOUT = (
     "Measured once, after the last update, on all that is held out of the target, whose labels were not used. With and without "
     "the judge the same network, first weights and batches. For the digits, network, judge's pace, Adam's β₁ and the average of "
     "the weights were chosen in runs with seed 0, by the labels of its training pictures. What was seen of MNIST-M's test before, "
-    "with the judge and seed 1: 65.51 % with pace 1, β₁ = 0.9 and rate 0.002; then 82.02 % with 1,500 updates and no average, after "
-    "which the updates were raised to 2,000 (the average had been chosen with seed 0)."
+    "with the judge and seed 1: 65.51 % with pace 1, β₁ = 0.9 and rate 0.002; then 82.02 % with 1,500 updates and no average, "
+    "after which the updates were raised to 2,000 (the average had been chosen with seed 0)."
 )
 
 
