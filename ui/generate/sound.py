@@ -82,7 +82,8 @@ def notes(choice: Choice, shown: cached.generate.Drums) -> None:
         f"Hits of {drums.LENGTH / drums.RATE:.2f} s at {drums.RATE // 1000} kHz. The network makes loudness only ({drums.SIDE} "
         f"bands × {drums.SIDE} moments); phases are found by Griffin and Lim’s iteration. By the nearest hit learned "
         f"from, **{metrics['kinds']:.0f} of 3 kinds** are made{collapsed}, entropy {metrics['entropy']:.2f} of "
-        f"1.58 bits; the nearest hit is {metrics['nearest']:.1f} away in the median, from fresh real hits {metrics['nearest_test']:.1f}."
+        f"1.58 bits; the nearest hit is {metrics['nearest']:.1f} away in the median, from fresh real hits "
+        f"{metrics['nearest_test']:.1f}."
     )
     st.caption(f"Measured by `{card.command}` on {card.measured_on}.")
     st.header("Real hits", anchor=False)
