@@ -12,7 +12,7 @@ import torch
 from models import key_value, zoo
 from models.classifier import Classifier
 from models.picture import from_pixels, png
-from training import ask, gan, hardening, imagenet, translate, virtual
+from training import ask, domain_shipped, gan, hardening, imagenet, translate, virtual
 from training.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,6 +61,7 @@ def test_the_list_names_what_can_be_trained_and_measured() -> None:
         "captcha",
         *hardening.RUNS,
         *virtual.TRAININGS,
+        *domain_shipped.SHIPPED,
         *gan.SHIPPED,
         *(*imagenet.NAMES, "heads"),
     ]
