@@ -13,7 +13,7 @@ from tests.visiting import said, visit_page
 from training import virtual
 from training.virtual import network_of
 from training.virtual_tasks import MOONS, SPIRALS, TASKS
-from ui import room, smooth
+from ui import cached, room, smooth
 from ui.room import Moment
 from ui.smooth import Choice
 
@@ -112,3 +112,14 @@ def test_what_was_recorded_is_told_as_it_is() -> None:
     for name, row in runs.items():
         values = list(row["error"].values())
         assert row["mean"] == pytest.approx(sum(values) / len(values), abs=0.01), name
+
+
+def test_the_film_has_a_frame_a_snapshot_and_says_what_was_answered() -> None:
+    found = zoo.recorded("smooth")
+    film = cached.smooth.film()
+    steps = found["runs"]["digits-vat"]["curves"]["step"]
+    assert [step.label for step in film.layout.sliders[0].steps] == [str(step) for step in steps]
+    last = film.frames[-1].layout.title.text
+    assert (
+        found["film"]["answers"]["digits-vat"][-1] in last and found["film"]["answers"]["digits-100-labels"][-1] in last
+    )
