@@ -120,7 +120,7 @@ BOTH = ("accuracy_learned", "accuracy_fair")
 DIFFICULTIES: dict[str, Difficulty] = {
     "beginning": Difficulty(
         "Badly initialised",
-        "First weights that are too large drive every unit to its end, where its gradient is 0; near 0 all units are alike.",
+        "First weights that are too large drive every unit to its end, where its gradient is 0. Small ones do no harm here.",
         "Scale of the first weights",
         (0.001, 0.1, 1.0, 10.0, 100.0),
         100.0,
@@ -139,7 +139,7 @@ DIFFICULTIES: dict[str, Difficulty] = {
     ),
     "balance": Difficulty(
         "Too weak, too strong",
-        "A judge that lags behind is fooled though nothing is forgotten; one that is far ahead leaves no gradient, or shakes all.",
+        "A judge that lags behind is fooled though nothing is forgotten, as a fresh probe tells; one that is far ahead shakes all.",
         "The judge's pace",
         (0.01, 0.1, 1.0, 10.0, 30.0),
         30.0,
@@ -148,8 +148,8 @@ DIFFICULTIES: dict[str, Difficulty] = {
     ),
     "bias": Difficulty(
         "Noise, confusion, or cure",
-        "Orthogonal (0): to forget the colour brings nothing. Correlated by a bias of the data: it mends. Too correlated: "
-        "the class goes along with it.",
+        "Orthogonal (0): to forget the colour costs a little and brings nothing. Correlated by a bias of the data: fair digits gain, "
+        "biased ones lose. At 1 class and colour are one thing, and nothing can be forgotten.",
         "Correlation of colour and class",
         CORRELATIONS,
         0.9,

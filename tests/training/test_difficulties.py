@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from training import domain, report_difficulties
-from training.difficulties import BETTER, DIFFICULTIES, WORSE, coloured, in_two_colours, train
+from training.difficulties import BETTER, DIFFICULTIES, TINT, WORSE, coloured, in_two_colours, train
 from training.shipping import record
 from training.snapshot import Snapshot
 
@@ -27,7 +27,7 @@ def test_a_colour_goes_along_with_the_class_as_often_as_the_correlation_says() -
         assert float((signs[0] * signs[1]).mean()) == pytest.approx(correlation, abs=0.02)
         planes = pictures.reshape(-1, 2, 8, 8)
         assert torch.equal(planes[torch.arange(len(y)), d], x)
-        assert planes[torch.arange(len(y)), 1 - d].abs().max() == 0
+        assert torch.equal(planes[torch.arange(len(y)), 1 - d], TINT * x)
 
 
 def test_no_digit_is_learned_and_asked_and_a_coin_is_in_no_picture() -> None:
@@ -46,13 +46,14 @@ def test_a_bias_is_cured_by_the_judge_and_a_coin_cures_nothing() -> None:
     assert cured > end("model", 0.9, WORSE, "accuracy_fair") + 3
 
 
-def test_what_is_too_correlated_takes_the_class_along() -> None:
-    plain, judged = (end("bias", 1.0, side, "accuracy_learned") for side in (WORSE, BETTER))
-    assert plain > 95 and judged < plain - 5
+def test_to_forget_a_colour_that_tells_the_class_costs_where_it_may_be_used() -> None:
+    plain, judged = (end("bias", 0.9, side, "accuracy_learned") for side in (WORSE, BETTER))
+    assert plain > 97 and judged < plain - 3
 
 
 def test_a_bad_beginning_is_not_made_good() -> None:
-    assert end("beginning", 100.0, WORSE, "accuracy_target") < end("beginning", 100.0, BETTER, "accuracy_target") - 5
+    reached = [end("beginning", 10.0, side, "accuracy_target") for side in (WORSE, BETTER)]
+    assert reached[0] < reached[1] - 5
 
 
 def test_both_runs_go_on_where_they_stopped(tmp_path: Path) -> None:
