@@ -14,7 +14,9 @@ SIDES: tuple[tuple[str, str], ...] = ((ALARM, "circle"), (CALM, "square"))  # of
 DASHES = ("solid", "dot")  # of the first accuracy, of the second
 COLOURS = (CALM, "#E69F00")  # of the digits
 MARGIN = {"l": 10, "r": 10, "t": 40, "b": 10}
-LEGEND = {"orientation": "h", "y": 1, "yanchor": "bottom"}
+LEGEND = {"orientation": "h", "y": -0.2, "yanchor": "top"}
+HEIGHT = 440
+ENLARGED = 6  # pixels of a digit's pixel
 
 Band = tuple[Sequence[float], Sequence[float]]  # means and standard deviations, in %
 
@@ -32,7 +34,7 @@ def course(lines: Mapping[tuple[int, int], tuple[str, Sequence[int], Sequence[fl
     figure.update_traces(hovertemplate="%{y:.1f} %")
     figure.update_xaxes(title="step", range=[0, steps])
     figure.update_yaxes(title="%", range=[0, 103])
-    return figure.update_layout(height=380, margin=MARGIN, hovermode="x unified", legend=LEGEND)
+    return figure.update_layout(height=HEIGHT, margin=MARGIN, hovermode="x unified", legend=LEGEND)
 
 
 def sweep(
@@ -45,14 +47,15 @@ def sweep(
     if here in values:
         figure.add_vline(x=list(values).index(here), line={"color": QUIET, "dash": "dot"})
     figure.update_xaxes(title=turned, tickvals=list(range(len(values))), ticktext=list(values))
-    figure.update_yaxes(title=f"%, mean ± 1 s.d. of {seeds} seeds", range=[0, 103])
-    return figure.update_layout(height=380, margin=MARGIN, hovermode="x unified", legend=LEGEND)
+    figure.update_yaxes(title=f"%, mean ± 1 s.d. of {seeds} seeds")
+    return figure.update_layout(height=HEIGHT, margin=MARGIN, hovermode="x unified", legend=LEGEND)
 
 
-def digits(x: Float[np.ndarray, "n 2 8 8"], colours: Sequence[str] = COLOURS) -> Int[np.ndarray, "8 width 3"]:
+def digits(x: Float[np.ndarray, "n 2 8 8"], colours: Sequence[str] = COLOURS) -> Int[np.ndarray, "height width 3"]:
     """Digits beside each other, each in the colour of its plane, on white: a picture of 8 bits."""
     ink = np.array([hex_to_rgb(colour) for colour in colours], dtype=float)
     white = 255 - np.einsum("nchw,ck->nhwk", np.clip(x, 0, 1), 255 - ink)
     gap = np.full((len(x), 8, 1, 3), 255.0)
     rows = np.concatenate([white, gap], axis=2)
-    return np.concatenate(list(rows), axis=1).round().astype(np.int64)
+    picture = np.concatenate(list(rows), axis=1).round().astype(np.int64)
+    return picture.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)

@@ -148,8 +148,8 @@ DIFFICULTIES: dict[str, Difficulty] = {
     ),
     "bias": Difficulty(
         "Noise, confusion, or cure",
-        "Orthogonal (0): to forget the colour costs a little and brings nothing. Correlated by a bias of the data: fair digits gain, "
-        "biased ones lose. At 1 class and colour are one thing, and nothing can be forgotten.",
+        "Orthogonal (0): to forget the colour costs a little and brings nothing. Correlated by a bias of the data: "
+        "fair digits gain, biased ones lose. At 1 class and colour are one thing, and nothing can be forgotten.",
         "Correlation of colour and class",
         CORRELATIONS,
         0.9,

@@ -10,8 +10,9 @@ from figures.palette import CALM
 def test_a_digit_is_drawn_in_the_colour_of_its_plane() -> None:
     x = np.zeros((2, 2, 8, 8))
     x[0, 0, 3, 4] = x[1, 1, 3, 4] = 1
-    picture = figures.digits(x)
-    assert picture.shape == (8, 18, 3)
+    enlarged = figures.digits(x)
+    picture = enlarged[:: figures.ENLARGED, :: figures.ENLARGED]
+    assert picture.shape == (8, 18, 3) and enlarged.shape == (8 * figures.ENLARGED, 18 * figures.ENLARGED, 3)
     assert "#{:02X}{:02X}{:02X}".format(*picture[3, 4]) == CALM
     assert "#{:02X}{:02X}{:02X}".format(*picture[3, 9 + 4]) == figures.COLOURS[1]
     assert (picture.reshape(-1, 3) == 255).all(1).sum() == 8 * 18 - 2

@@ -52,7 +52,7 @@ def test_to_forget_a_colour_that_tells_the_class_costs_where_it_may_be_used() ->
 
 
 def test_a_bad_beginning_is_not_made_good() -> None:
-    reached = [end("beginning", 10.0, side, "accuracy_target") for side in (WORSE, BETTER)]
+    reached = [end("beginning", 100.0, side, "accuracy_target") for side in (WORSE, BETTER)]
     assert reached[0] < reached[1] - 5
 
 

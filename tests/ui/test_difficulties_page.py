@@ -31,7 +31,7 @@ def test_every_difficulty_is_shown_before_it_runs(difficulty: str) -> None:
     table = next(frame.value for frame in app.dataframe if found.turned in frame.value)
     shown = table[table[found.turned] == found.first].iloc[0]
     assert "{} ± {}".format(*row[f"{BETTER} {found.metrics[0]}"]) in list(shown)
-    assert len(app.get("image")) == (0 if difficulty in ("beginning", "progress", "balance") else 2)
+    assert len(app.get("image")) == (0 if difficulty in ("beginning", "balance") else 2)
 
 
 def test_a_step_of_both_runs_is_told(here: Room) -> None:
