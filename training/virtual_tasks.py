@@ -195,7 +195,7 @@ def digits(data: Path | None, seed: int, labels: int | None = None) -> Task:
         known.y_test,
         DIGIT_KNOBS,
         batch=(100, 128),
-        updates=1500,
+        updates=3000,
         every=100,
         falls=0.7,
         filmed=one_of_each,
