@@ -51,9 +51,14 @@ def pack(network: nn.Module) -> int:
 
 
 def _chain(network: nn.Module) -> None:
-    """Put each `Packed` and those that follow it alone into one `Chain`, where the last of them was."""
+    """Put each `Packed` and those of the same block that follow it alone into one `Chain`, where the last of them was.
+
+    What a block leaves can be asked for, so none begins in one block and ends in another.
+    """
     ends: dict[str, list[Packed]] = {}
     for before, after, name, name_after in _pairs(network, Packed, Packed):
+        if name.rpartition(".")[0] != name_after.rpartition(".")[0]:
+            continue
         ends[name_after] = [*ends.pop(name, [before]), after]
         _put(network, name, nn.Identity().eval())
     for name, layers in ends.items():

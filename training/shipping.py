@@ -66,7 +66,7 @@ def record(name: str, found: dict[str, Any]) -> Path:
 def as_lines(found: dict[str, Any]) -> str:
     """JSON with a line a key, and a line for a list of plain values: short, and a change of it can be read."""
     long = json.dumps(found, ensure_ascii=False, indent=1)
-    return re.sub(r"\[\n[^][{}]*\]", lambda plain: re.sub(r"\n *", " ", plain[0]), long)
+    return re.sub(r"\[\n *([^][{}]*)\n *\]", lambda plain: "[" + re.sub(r"\n *", " ", plain[1]) + "]", long)
 
 
 def head() -> str:

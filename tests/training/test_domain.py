@@ -200,7 +200,7 @@ def test_what_is_recorded_stands_a_list_of_numbers_a_line(tmp_path: Path, monkey
     found = {"each": [1.5, None, -2], "words": ["a [1, 2] b"], "rows": [{"x": [0.25]}]}
     text = record("some", found).read_text()
     assert json.loads(text) == found
-    assert ' "each": [ 1.5, null, -2 ]' in text.splitlines()[1]
+    assert ' "each": [1.5, null, -2]' in text.splitlines()[1]
 
 
 def test_the_judge_has_a_pace_and_adam_a_memory_of_its_own() -> None:
