@@ -1,7 +1,7 @@
 r"""How far what is made is from what is real, in a plane: densities on a grid, their divergences, and modes that are covered.
 
 GAN Lab's live metric counts only a third of the real points: its densities sum to 0.336, and the divergence of a perfect copy is
-negative (`../shared/anchors/attack-traps.md`, 17). Here a density sums to 1, points outside the grid included; KL(p, p) = 0,
+negative. Here a density sums to 1, points outside the grid included; KL(p, p) = 0,
 KL ≥ 0 and JS ≤ 1 bit.
 """
 
