@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float, Int
 from plotly.subplots import make_subplots
 
+from figures.boundary import add_boundary
 from figures.palette import ALARM, CALM, NOISE, QUIET
 
 ORANGE = "#E69F00"
@@ -34,11 +35,7 @@ def boundary(
     """
     figure = go.Figure()
     axis = np.linspace(-reach, reach, len(field))
-    shade = {"x": axis, "y": axis, "z": field, "showscale": False, "hoverinfo": "skip"}
-    colours = ORIGINS if by_domain else CLASSES
-    figure.add_heatmap(**shade, zmin=0, zmax=1, colorscale=colours, opacity=0.45, zsmooth="fast")
-    line = {"start": 0.5, "end": 0.5, "coloring": "lines"}
-    figure.add_contour(**shade, contours=line, colorscale=[[0, QUIET], [1, QUIET]], line={"width": 3})
+    add_boundary(figure, axis, axis, field, ORIGINS if by_domain else CLASSES)
     _points(figure, points, y, d, by_domain=by_domain)
     return _plane(figure, "Judge: source or target" if by_domain else "Label head: the class", reach)
 

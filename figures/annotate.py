@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from jaxtyping import Bool, Float, Int
 
 from figures.bands import add_band
+from figures.boundary import add_boundary
 from figures.palette import ALARM, CALM, NOISE, QUIET
 
 PURPLE, ORANGE = "#CC79A7", "#E69F00"
@@ -63,20 +64,7 @@ def plane(
     """
     figure = go.Figure()
     x, y = axes
-    figure.add_heatmap(
-        x=x, y=y, z=p, zmin=0, zmax=1, colorscale=SIDES, opacity=0.35, zsmooth="best", showscale=False, hoverinfo="skip"
-    )
-    figure.add_contour(
-        x=x,
-        y=y,
-        z=p,
-        contours={"start": 0.5, "end": 0.5, "coloring": "lines"},
-        colorscale=[[0, QUIET], [1, QUIET]],
-        line={"width": 3},
-        showscale=False,
-        hoverinfo="skip",
-        name="boundary",
-    )
+    add_boundary(figure, x, y, p, SIDES)
     _points(figure, unlabelled, f"no label: {len(unlabelled)}", {"color": QUIET, "size": 5, "opacity": 0.7})
     _ways(figure, *measured)
     for k, (colour, symbol) in enumerate(((CALM, "circle"), (ORANGE, "square"))):

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from plotly.subplots import make_subplots
 
 from figures.annotate import ORANGE, SIDES
+from figures.boundary import add_boundary
 from figures.palette import ALARM, CALM, NOISE, QUIET
 
 SYMBOLS = ((CALM, "circle"), (ORANGE, "square"))
@@ -34,29 +35,7 @@ def plane(
     Args: fooled: the point was answered rightly and its partner is not.
     """
     figure, axis = go.Figure(), np.linspace(0, 1, len(p))
-    figure.add_heatmap(
-        x=axis,
-        y=axis,
-        z=p,
-        zmin=0,
-        zmax=1,
-        colorscale=SIDES,
-        opacity=0.4,
-        zsmooth="best",
-        showscale=False,
-        hoverinfo="skip",
-    )
-    figure.add_contour(
-        x=axis,
-        y=axis,
-        z=p,
-        contours={"start": 0.5, "end": 0.5, "coloring": "lines"},
-        colorscale=[[0, QUIET], [1, QUIET]],
-        line={"width": 3},
-        showscale=False,
-        hoverinfo="skip",
-        name="boundary",
-    )
+    add_boundary(figure, axis, axis, p, SIDES)
     gap = np.full_like(x, np.nan)
     ways = np.stack([x, x_adv, gap], 1).reshape(-1, 2)
     figure.add_scatter(

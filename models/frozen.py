@@ -238,7 +238,9 @@ class _Tracer(fx.Tracer):
     """Records which layer follows which, without looking into timm's convolutions and norms with activation, and into ours."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, nn.Conv2d | BatchNormAct2d | Packed) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, nn.Conv2d | BatchNormAct2d | Packed | Chain) or super().is_leaf_module(
+            m, module_qualified_name
+        )
 
 
 class _Pair(NamedTuple):

@@ -29,7 +29,7 @@ class Desk:
 
     def __init__(self, task: bytes):
         """Args: task: the pickled training and its options."""
-        train, options = pickle.loads(task)
+        train, options = pickle.loads(task)  # from our own server, which sends the code as well; never a file
         self.run = train(**options)
         self.begun = False
         self.changes: dict[str, Any] = {}

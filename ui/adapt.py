@@ -45,10 +45,7 @@ def first_screen() -> None:
 
 
 def choose_part() -> str:
-    part: str | None = st.segmented_control(
-        "Part", parts(), default=MOONS, required=True, key="part", bind="query-params", label_visibility="collapsed"
-    )
-    return part or MOONS
+    return controls.part(parts(), MOONS)
 
 
 def choose() -> dict[str, Any]:

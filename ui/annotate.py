@@ -96,15 +96,7 @@ def first_screen() -> None:
 
 def choose() -> Choice | None:
     """Which part, and its controls; None, with a word, if nothing is left to draw."""
-    part = st.segmented_control(
-        "Part",
-        list(PARTS),
-        default=DIGITS,
-        required=True,
-        key="part",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    part = controls.part(PARTS, DIGITS)
     if part == DIGITS:
         return _choose_digits()
     strategy, seed = st.columns([3, 1])

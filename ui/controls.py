@@ -135,6 +135,14 @@ def one_of(label: str, names: Sequence[str], key: str, *, place: Any = st, **opt
     return str(chosen)
 
 
+def part(names: Sequence[str], first: str, key: str = "part") -> str:
+    """Which part of a page is in view, chosen above all else. Args: first: before anyone chooses."""
+    chosen: str | None = st.segmented_control(
+        "Part", list(names), default=first, required=True, key=key, bind="query-params", label_visibility="collapsed"
+    )
+    return chosen or first
+
+
 def text(label: str, first: str, key: str, widest: int, *, place: Any = st, **options: Any) -> str:
     """A text that the page's buttons may change, too: it is put into the link here, since a bound widget's place there then lags.
 

@@ -39,16 +39,7 @@ def first_screen() -> None:
 def choose() -> dict[str, Any]:
     """Which difficulty, and how much of it: options of `training.difficulties.train`."""
     lecture.words_for_bad_link(LINK)
-    title = st.segmented_control(
-        "Difficulty",
-        list(TITLES),
-        default=DIFFICULTIES[FIRST].title,
-        required=True,
-        key="difficulty",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
-    key = TITLES[title or DIFFICULTIES[FIRST].title]
+    key = TITLES[controls.part(list(TITLES), DIFFICULTIES[FIRST].title, key="difficulty")]
     found = DIFFICULTIES[key]
     st.markdown(found.says)
     left, right, _ = st.columns([3, 1, 2], vertical_alignment="bottom")

@@ -89,18 +89,10 @@ def first_screen() -> None:
 
 def choose() -> Choice | None:
     """Which part, and its controls."""
-    part = st.segmented_control(
-        "Part",
-        list(PARTS),
-        default=MOONS,
-        required=True,
-        key="part",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    part = controls.part(PARTS, MOONS)
     if part in TASKS:
         return Choice(part, _choose_live(part))
-    return Choice(part or MOONS)
+    return Choice(part)
 
 
 def _choose_live(part: str) -> dict[str, Any]:

@@ -72,15 +72,7 @@ class Shown:
 
 def choose() -> Choice | None:
     """Which part, and its controls."""
-    part = st.segmented_control(
-        "Part",
-        list(PARTS),
-        default=POINTS,
-        required=True,
-        key="part",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    part = controls.part(PARTS, POINTS)
     if part in LIVE:
         return _choose_live(part)
     if part in (MNIST, SOUND):
