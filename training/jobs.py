@@ -211,7 +211,8 @@ class Room:
     def client(self) -> Client:
         """The engine, started when first asked for. Raises ValueError if the cluster does not answer."""
         with self._starting:
-            if self._client is None or self._client.status != "running":
+            died = self._embedded is not None and self._embedded.poll() is not None  # known before the client notices
+            if self._client is None or self._client.status != "running" or died:
                 self._shut()
                 self._client = self._connect(os.environ.get(CLUSTER))
             return self._client
