@@ -1,6 +1,6 @@
 r"""Attacks on a classifier: its losses, the table of attacks, the one call `attack(model, x, y, epsilon)`, what "fooled" means."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -252,9 +252,10 @@ def logits_of(model: Model) -> Model:
 
     A softmax on a softmax hides the gradient. Raises ValueError, when asked, for such a model.
     """
+    modules = list(model.modules()) if isinstance(model, nn.Module) else []  # found once, not at every step
 
     def answer(x: Pictures) -> Float[Tensor, "batch classes"]:
-        with evaluation(model):
+        with evaluation(modules):
             z = model(x)
         if (z >= 0).all() and (z.sum(1) - 1).abs().max() < 1e-4:
             raise ValueError("The model gives probabilities; an attack needs its logits, before the softmax.")
@@ -264,9 +265,9 @@ def logits_of(model: Model) -> Model:
 
 
 @contextmanager
-def evaluation(model: Model) -> Iterator[None]:
+def evaluation(modules: Iterable[nn.Module]) -> Iterator[None]:
     """Batch norm and dropout as in use, not as in training; every module's mode is put back at the end."""
-    training = [module for module in model.modules() if module.training] if isinstance(model, nn.Module) else []
+    training = [module for module in modules if module.training]
     for module in training:
         module.training = False
     try:

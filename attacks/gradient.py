@@ -109,7 +109,7 @@ def pgd(
             proposed = x_t + step
             x_t = (x + ball.project(proposed - x, epsilon)).clamp(0, 1)
             history.append(J)
-            watch(Step(run * steps + t, x_t, J, grad.flatten(1).norm(dim=1), proposed))
+            watch(Step(run * steps + t, x_t, J, torch.linalg.vector_norm(grad, dim=(1, 2, 3)), proposed))
         if restarts > 1:
             with torch.no_grad():
                 reached = worse * loss(x_t)

@@ -117,16 +117,17 @@ class Packed(nn.Module):
         """The weights in oneDNN's order."""
         conv, weight = self.conv, self.conv.weight.detach().float()
         assert not isinstance(conv.padding, str)
-        at = list(conv.stride), list(conv.dilation), conv.groups
-        self.kernel = self.even = _Kernel.of(weight, list(conv.padding), *at)
-        if isinstance(conv, Conv2dSame) and (beyond := _beyond(conv)):
-            self.even = _Kernel.of(F.pad(weight, (1, 0, 1, 0)), beyond, *at)
+        at = _Where(list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups)
+        self.same = isinstance(conv, Conv2dSame)
+        self.kernel = self.even = _Kernel.of(weight, conv.bias, at, self.clip)
+        if self.same and (beyond := _beyond(conv)):
+            around, at = F.pad(weight, (1, 0, 1, 0)), at._replace(padding=beyond)
+            self.even = _Kernel.of(around, conv.bias, at, self.clip, zeros=1)
 
     def there(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch out _ _"]:
         """W x + b, clipped or not."""
         kernel, x = self._meets(x)
-        behind = ("hardtanh", [0.0, 6.0]) if self.clip else ("none", [])
-        return _convolution(x, kernel.packed, self.conv.bias, kernel.at, *behind)
+        return kernel.there(x)
 
     def back(
         self, grad: Float[Tensor, "batch out _ _"], x: Float[Tensor, "batch channels height width"]
@@ -134,16 +135,19 @@ class Packed(nn.Module):
         """Wᵀ g."""
         kernel, met = self._meets(x)
         found = kernel.back(grad, met)
+        if met is x:
+            return found
         top, left = ((p - n) // 2 for p, n in zip(met.shape[2:], x.shape[2:], strict=True))
         return found[:, :, top : top + x.shape[2], left : left + x.shape[3]]
 
     def _meets(self, x: Tensor) -> tuple["_Kernel", Tensor]:
         """The kernel, and x as it meets it: TensorFlow pads one more behind than before, if anything."""
-        if not isinstance(self.conv, Conv2dSame):
+        if not self.same:
             return self.kernel, x
-        if self.even is not self.kernel and all(n % s == 0 for n, s in zip(x.shape[2:], self.conv.stride, strict=True)):
+        _, stride, dilation, _ = self.kernel.at
+        if self.even is not self.kernel and not (x.shape[2] % stride[0] or x.shape[3] % stride[1]):
             return self.even, x
-        return self.kernel, pad_same(x, list(self.conv.kernel_size), *self.kernel.at[1:3])
+        return self.kernel, pad_same(x, list(self.conv.kernel_size), stride, dilation)
 
     def __getstate__(self) -> dict[str, object]:
         """Packed weights can be neither copied nor saved; they are made again."""
@@ -182,35 +186,97 @@ def _clipped(grad: Tensor, y: Tensor, into: Tensor) -> Tensor:
     return torch.ops.aten.hardtanh_backward.grad_input(grad, y, 0, 6, grad_input=into)
 
 
-_Where = tuple[list[int], list[int], list[int], int]  # padding, stride, dilation, groups
+class _Where(NamedTuple):
+    """How a kernel goes over a picture."""
+
+    padding: list[int]
+    stride: list[int]
+    dilation: list[int]
+    groups: int
+
+
+class _Call(NamedTuple):
+    """A convolution as oneDNN is asked for it, its weights in the order it likes best."""
+
+    weight: Tensor
+    bias: Tensor | None
+    at: _Where
+    behind: tuple[str, list[float], str] = ("none", [], "")
+
+    @classmethod
+    def of(cls, weight: Tensor, bias: Tensor | None, at: _Where, clip: bool = False) -> "_Call":
+        ordered = torch.ops.mkldnn._reorder_convolution_weight.default(weight.contiguous(), *at, None)
+        return cls(ordered, bias, at, *([("hardtanh", [0.0, 6.0], "")] if clip else []))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        x = x.contiguous(memory_format=torch.channels_last)
+        return torch.ops.mkldnn._convolution_pointwise.default(x, self.weight, self.bias, *self.at, *self.behind)
+
+
+class _Phases(NamedTuple):
+    """Wᵀ of a convolution whose stride is more than 1.
+
+    The rows s·j + a of Wᵀg are a convolution of g, another one for each a, and so are the columns: all of them are channels of one
+    convolution, which are then spread out. Attributes: first: the row and the column of it where j is 0.
+    """
+
+    call: _Call
+    stride: list[int]
+    first: list[int]
+
+    @classmethod
+    def of(cls, weight: Float[Tensor, "out channels _ _"], before: list[int], stride: list[int]) -> "_Phases":
+        """Row s·j + a of a picture with so many rows `before` it met row k of the kernel on its way to row j + m of g, if
+        a − s·m = k − before."""
+        first, padding = [], []
+        for dim, p, s in zip((2, 4), before, stride, strict=True):
+            front = -p % s
+            whole = [front, -(front + weight.shape[dim]) % s]
+            weight = F.pad(weight.movedim(dim, -1), whole).movedim(-1, dim).unflatten(dim, (-1, s)).flip(dim)
+            high = (p + front) // s  # the m of the last of the rows
+            low = high + 1 - weight.shape[dim]
+            padding.append(max(high, -low))
+            first.append(padding[-1] + low)
+        by_phase = weight.permute(3, 5, 1, 0, 2, 4).flatten(0, 2)
+        return cls(_Call.of(by_phase, None, _Where(padding, [1, 1], [1, 1], 1)), stride, first)
+
+    def __call__(self, grad: Float[Tensor, "batch out _ _"]) -> Float[Tensor, "batch channels _ _"]:
+        (batch, _, rows, columns), (top, left) = grad.shape, self.first
+        phases = self.call(grad).permute(0, 2, 3, 1)[:, top : top + rows, left : left + columns]
+        apart = phases.unflatten(3, (*self.stride, -1)).permute(0, 1, 3, 2, 4, 5)
+        return apart.reshape(batch, rows * self.stride[0], columns * self.stride[1], -1).permute(0, 3, 1, 2)
 
 
 class _Kernel(NamedTuple):
-    """The weights of a convolution on the way there (packed) and back: turned, and packed too, if the stride is 1."""
+    """The weights of a convolution on the way there and back."""
 
-    packed: Tensor
+    there: _Call
     at: _Where
     plain: Tensor
-    turned: Tensor | None
-    turned_at: _Where
+    turned: _Call | None
+    phases: _Phases | None
 
     @classmethod
-    def of(cls, weight: Tensor, padding: list[int], stride: list[int], dilation: list[int], groups: int) -> "_Kernel":
-        at = padding, stride, dilation, groups
-        around = [d * (k - 1) - p for d, k, p in zip(dilation, weight.shape[2:], padding, strict=True)]
-        turned = None
-        if max(stride) == 1 and min(around) >= 0:  # then Wᵀ is a convolution, too
-            by_group = weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
-            turned = _reordered(by_group.flip(2, 3), around, *at[1:])
+    def of(cls, weight: Tensor, bias: Tensor | None, at: _Where, clip: bool, zeros: int = 0) -> "_Kernel":
+        """Args: zeros: rows and columns of zeros that the kernel begins with."""
+        around = [d * (k - 1) - p for p, d, k in zip(at.padding, at.dilation, weight.shape[2:], strict=True)]
+        turned = phases = None
+        if max(at.stride) == 1 and min(around) >= 0:  # then Wᵀ is a convolution, too
+            by_group = weight.unflatten(0, (at.groups, -1)).transpose(1, 2).flatten(0, 1)
+            turned = _Call.of(by_group.flip(2, 3), None, at._replace(padding=around))
+        elif at.groups == max(at.dilation) == 1:
+            phases = _Phases.of(weight[:, :, zeros:, zeros:], [p - zeros for p in at.padding], at.stride)
         plain = weight.contiguous(memory_format=torch.channels_last)
-        return cls(_reordered(weight, *at), at, plain, turned, (around, *at[1:]))
+        return cls(_Call.of(weight, bias, at, clip), at, plain, turned, phases)
 
     def back(self, grad: Tensor, x: Tensor) -> Tensor:
-        if self.turned is not None:
-            return _convolution(grad, self.turned, None, self.turned_at, "none", [])
-        (padding, stride, dilation, groups), only = self.at, [True, False, False]
+        if self.turned:
+            return self.turned(grad)
+        if self.phases and all(n == s * m for n, s, m in zip(x.shape[2:], self.at.stride, grad.shape[2:], strict=True)):
+            return self.phases(grad)
+        padding, stride, dilation, groups = self.at
         return torch.ops.aten.convolution_backward.default(
-            grad, x, self.plain, None, stride, padding, dilation, False, [0, 0], groups, only
+            grad, x, self.plain, None, stride, padding, dilation, False, [0, 0], groups, [True, False, False]
         )[0]
 
 
@@ -220,18 +286,6 @@ def _beyond(conv: Conv2dSame) -> list[int]:
     whole = [d * (k - 1) + 1 - s for d, k, s in zip(conv.dilation, conv.kernel_size, conv.stride, strict=True)]
     odd = all(n > 0 and n % 2 and d == 1 for n, d in zip(whole, conv.dilation, strict=True))
     return [n // 2 + 1 for n in whole] if odd else []
-
-
-def _reordered(weight: Tensor, padding: list[int], stride: list[int], dilation: list[int], groups: int) -> Tensor:
-    reorder = torch.ops.mkldnn._reorder_convolution_weight.default
-    return reorder(weight.contiguous(), padding, stride, dilation, groups, None)
-
-
-def _convolution(
-    x: Tensor, weight: Tensor, bias: Tensor | None, at: _Where, behind: str, bounds: list[float]
-) -> Tensor:
-    x = x.contiguous(memory_format=torch.channels_last)
-    return torch.ops.mkldnn._convolution_pointwise.default(x, weight, bias, *at, behind, bounds, "")
 
 
 class _Tracer(fx.Tracer):

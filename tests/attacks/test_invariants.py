@@ -164,7 +164,7 @@ def test_trap_06_the_modes_come_back_even_after_an_error(trained: Small) -> None
     before = remembered(trained)
 
     def halfway() -> None:
-        with evaluation(trained):
+        with evaluation(trained.modules()):
             assert not any(module.training for module in trained.modules())
             raise RuntimeError("halfway")
 
