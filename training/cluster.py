@@ -6,17 +6,19 @@ process with Streamlit's threads could not be: they share that memory, and one t
 """
 
 import sys
-
-import dask
-from distributed import LocalCluster
-from distributed.utils import get_mp_context
+from multiprocessing import get_context
+from multiprocessing.forkserver import ensure_running
 
 WORKER = "training.worker"  # what a worker has ready
 
 
 def main() -> None:
+    get_context("forkserver").set_forkserver_preload([WORKER])
+    ensure_running()  # it loads torch while this process loads Dask
+    import dask
+    from distributed import LocalCluster
+
     dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
-    get_mp_context().set_forkserver_preload([WORKER])
     cluster = LocalCluster(
         n_workers=int(sys.argv[1]),
         threads_per_worker=1,
