@@ -35,6 +35,7 @@ import psutil
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
@@ -509,8 +510,10 @@ async def measure_sessions(report: Report, server: Server, counts: Sequence[int]
 
 @dataclass
 class Viewer:
-    """A visitor of the live page: when each new picture came, and the training step that it showed."""
+    """A visitor of a live page: when each new picture came, and the training step that it showed."""
 
+    page: str = ""
+    query: str = ""
     arrived: list[float] = field(default_factory=list)
     step: int = 0
     loaded: asyncio.Event = field(default_factory=asyncio.Event)
@@ -520,7 +523,7 @@ class Viewer:
         """Load the page, then ask for its fragment as often as the page says, until cancelled."""
         try:
             async with open_socket(base) as socket, asyncio.TaskGroup() as group:
-                await socket.send(rerun(""))
+                await socket.send(rerun(self.page, self.query))
                 await self._read(socket, group)
         except* (OSError, WebSocketException):
             self.lost = True
@@ -534,13 +537,17 @@ class Viewer:
                 script = message.new_session.page_script_hash
             elif kind == "auto_rerun" and asking is None:
                 every = message.auto_rerun
-                asking = group.create_task(ask_every(socket, every.interval, rerun("", "", every.fragment_id, script)))
-            elif kind == "delta" and message.delta.new_element.HasField("imgs"):
-                self._saw(message.delta.new_element.imgs.imgs[0].caption)
+                ask = rerun(self.page, self.query, every.fragment_id, script)
+                asking = group.create_task(ask_every(socket, every.interval, ask))
+            elif kind == "delta":
+                self._saw(self.step_of(message.delta.new_element))
 
-    def _saw(self, caption: str) -> None:
-        step = int(caption.split()[-1])
-        if step != self.step:
+    def step_of(self, element: Element) -> int | None:
+        """The training step that an element tells, if any."""
+        return int(element.imgs.imgs[0].caption.split()[-1]) if element.HasField("imgs") else None
+
+    def _saw(self, step: int | None) -> None:
+        if step is not None and step != self.step:
             self.step = step
             self.arrived.append(time.perf_counter())
             self.loaded.set()
@@ -555,9 +562,9 @@ async def ask_every(socket: ClientConnection, interval: float, message: bytes) -
         await socket.send(message)
 
 
-async def measure_live(report: Report, server: Server, name: str, count: int, seconds: float) -> None:
-    """Updates that each of `count` visitors sees in a second."""
-    viewers, tasks = [Viewer() for _ in range(count)], []
+async def measure_live(report: Report, server: Server, name: str, viewers: Sequence[Viewer], seconds: float) -> None:
+    """Updates that each visitor sees in a second."""
+    tasks = []
     for viewer in viewers:
         tasks.append(asyncio.create_task(viewer.watch(server.base)))
         await asyncio.sleep(0.13)
@@ -572,7 +579,7 @@ async def measure_live(report: Report, server: Server, name: str, count: int, se
     seen = [[at for at in viewer.arrived if start <= at <= end] for viewer in viewers]
     rates = [len(times) / (end - start) for times in seen]
     gaps = [1000 * gap for times in seen for gap in np.diff(times)]
-    label = f"{count} sessions{name}"
+    label = f"{len(viewers)} sessions{name}"
     report.add("live", f"{label}: updates of each a second, mean", statistics.mean(rates), "1/s", ">= 1.6", rates)
     report.add("live", f"{label}: updates of the slowest", min(rates), "1/s", ">= 1.6")
     if gaps:
@@ -622,10 +629,11 @@ def part_live(report: Report, options: argparse.Namespace) -> None:
     note_load(report, "live")
     for count in options.viewers:
         with serve("benchmarks/live_app.py") as server:
-            asyncio.run(measure_live(report, server, "", count, options.seconds))
+            asyncio.run(measure_live(report, server, "", [Viewer() for _ in range(count)], options.seconds))
     for name, script in ((", postScriptGC", "live_app.py"), (", postScriptGC, no freeze", "live_page.py")):
         with serve(f"benchmarks/{script}", "--runner.postScriptGC", "true") as server:
-            asyncio.run(measure_live(report, server, name, options.viewers[0], options.seconds))
+            viewers = [Viewer() for _ in range(options.viewers[0])]
+            asyncio.run(measure_live(report, server, name, viewers, options.seconds))
 
 
 RELEASES = (29, 7, 25, 11, 31, 5, 22, 9, 27, 14)  # steps that no other part asks for

@@ -32,7 +32,9 @@ class Classifier(nn.Module):
         self.categories = unique(categories)
         self.size = size
         for name, values in (("mean", mean), ("std", std)):
-            self.register_buffer(name, torch.tensor(values[:1] if len(set(values)) == 1 else values)[None, :, None, None])
+            self.register_buffer(
+                name, torch.tensor(values[:1] if len(set(values)) == 1 else values)[None, :, None, None]
+            )
 
     def forward(self, x: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch classes"]:
         """Logits $z_k(x)$ for pixels in [0, 1]."""

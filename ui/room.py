@@ -6,6 +6,7 @@ asks to steer.
 """
 
 import random
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,6 +23,7 @@ from ui.lecture import as_it_is
 
 ROOM = Room()
 EVERY, EVERY_PAUSED = 0.5, 2.0  # seconds between two looks at a run
+SHARED = 0.4  # seconds
 WIDEST = 40  # characters of a run's name
 FASTEST = "as fast as it goes"
 SPEEDS = {FASTEST: 0.0, "4 a second": 4.0, "2 a second": 2.0, "1 a second": 1.0}
@@ -39,12 +41,14 @@ class Moment:
         history: metrics of the snapshots so far, with their steps.
         options: that hold; a run may have others than the controls above it say.
         run: None before it begins.
+        taken: when the run was asked for it, in seconds.
     """
 
     snapshot: Snapshot
     history: list[Measured]
     options: Mapping[str, Any]
     run: Run | None = None
+    taken: float = field(default_factory=time.monotonic)
     _kept: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def once(self, name: str, compute: Callable[[], Kept]) -> Kept:
@@ -68,12 +72,16 @@ _moments: WeakKeyDictionary[Run, Moment] = WeakKeyDictionary()
 
 
 def moment_of(run: Run) -> Moment | None:
-    """The moment a run is at; None before its first snapshot."""
+    """The moment a run is at; None before its first snapshot.
+
+    While it goes on, all who look within `SHARED` see the same one: what is drawn of it is computed once for a class.
+    """
     snapshot = run.latest
     if snapshot is None:
         return None
     moment = _moments.get(run)
-    if moment is None or moment.snapshot is not snapshot:
+    fresh = moment is not None and run.status == "running" and time.monotonic() - moment.taken < SHARED
+    if moment is None or (moment.snapshot is not snapshot and not fresh):
         _moments[run] = moment = Moment(snapshot, run.history, dict(run.options), run)
     return moment
 

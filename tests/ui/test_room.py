@@ -1,5 +1,6 @@
 """The training room as a page shows it, with its desks in this process: buttons, names, who steers, what is drawn and when."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,6 +13,7 @@ from tests.training.small_run import train
 from tests.visiting import said
 from training import jobs
 from training.jobs import Room, Run
+from training.snapshot import Snapshot
 from ui import room
 
 DRAWN: list[int] = []  # steps, each time that a page drew one
@@ -270,6 +272,23 @@ def test_a_moment_is_computed_once_for_all_who_look() -> None:
     watchers = [visit(run=name(one)) for _ in range(3)]
     fine(one.run())
     assert BUILT == [] and all(f"notes at {step_of(run)}" in said(app) for app in watchers)
+
+
+def test_a_class_sees_one_moment_for_a_while_and_a_paused_run_its_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run("a", train, {}, threading.Condition(), latest=Snapshot(1, 9, 0.0, {}, {}))
+    run._desk = object()
+    first = room.moment_of(run)
+    run.latest = Snapshot(2, 9, 0.0, {}, {})
+    assert run.status == "running" and room.moment_of(run) is first
+    monkeypatch.setattr(room, "SHARED", 0.0)
+    second = room.moment_of(run)
+    assert second is not None and second.snapshot.step == 2
+    monkeypatch.setattr(room, "SHARED", 60.0)
+    for step, halt in ((3, run.pause), (4, run.stop)):
+        run.latest = Snapshot(step, 9, 0.0, {}, {})
+        halt()
+        moment = room.moment_of(run)
+        assert moment is not None and moment.snapshot.step == step
 
 
 def test_the_name_stays_when_the_page_is_left_and_a_new_visitor_gets_another() -> None:
