@@ -120,7 +120,7 @@ class Packed(nn.Module):
         at = _Where(list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups)
         self.same = isinstance(conv, Conv2dSame)
         self.kernel = self.even = _Kernel.of(weight, conv.bias, at, self.clip)
-        if self.same and (beyond := _beyond(conv)):
+        if isinstance(conv, Conv2dSame) and (beyond := _beyond(conv)):
             around, at = F.pad(weight, (1, 0, 1, 0)), at._replace(padding=beyond)
             self.even = _Kernel.of(around, conv.bias, at, self.clip, zeros=1)
 

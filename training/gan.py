@@ -237,8 +237,8 @@ TASKS: dict[str, Task] = {
     "drums": Task(
         "drums",
         lambda _data, limit, _drawn: among(loudness(hits(limit or HITS, 0)[0])),
-        replace(DIGITS_RATE, judge_rate=1e-3, generator_rate=2.5e-4),
-        2500,
+        Options("wgan-gp", judge_rate=1e-3, generator_rate=5e-4, n_critic=3, penalty=10.0, batch=32, every=10),
+        700,
         24,
         filmed=True,
     ),

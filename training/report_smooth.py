@@ -1,7 +1,8 @@
 """What virtual adversarial training is worth, seed by seed: for `assets/recorded/smooth.json`, which the page shows.
 
 Wants the runs of `NAMES` in OUT, each seed in a folder of its own: `python -m training NAME --data DIR --seed S --out OUT/seed-S`.
-And `DIR/digits`, `DIR/imdb`: the test halves decide, once, at the end.
+And `DIR/digits`, `DIR/imdb`: the test halves decide, once, at the end. Of digits or reviews without runs in OUT what was recorded
+before stays.
 """
 
 from pathlib import Path
@@ -42,13 +43,18 @@ PICTURES = 30  # of which the exact eigenvector is taken
 def report(data: Path, out: Path, limit: int | None) -> dict[str, Any]:
     """Errors on the test halves by seed, curves, and how near the power iteration comes.
 
-    Args: limit: only so many test examples. Raises ValueError where no run is found.
+    Args: limit: only so many test examples. Raises ValueError where nothing is found of the digits, neither runs nor a record.
     """
-    runs = {name: found(out, name) for name in NAMES}
-    if not runs[VAT] or not runs[ALONE]:
+    runs, before = {name: found(out, name) for name in NAMES}, zoo.recorded(NAME)
+    if runs[VAT] and runs[ALONE]:
+        of_digits = digit_report(data, runs, limit)
+    elif before:
+        of_digits = {part: before[part] for part in ("film", "power")}
+        of_digits["runs"] = {name: before["runs"][name] for name in DIGIT_NAMES}
+    else:
         raise ValueError(f"There are no runs of {VAT} and {ALONE} in {out}/seed-*: train them first.")
-    task, test = digits(data, 1), tuple(part[:limit] for part in mnist(data, "test"))
-    table = {name: told(task, runs[name], *test) for name in DIGIT_NAMES}
+    table = of_digits.pop("runs")
+    table |= {name: row for name, row in before.get("runs", {}).items() if name in REVIEW_NAMES}
     if any(runs[name] for name in REVIEW_NAMES):
         read, test = reviews(data, 1), review_test(data, limit)
         table |= {name: told(read, runs[name], *test) for name in REVIEW_NAMES if runs[name]}
@@ -56,6 +62,15 @@ def report(data: Path, out: Path, limit: int | None) -> dict[str, Any]:
         "command": f"python -m training report {NAME} --data DIR",
         "about": about(table),
         "runs": table,
+        **of_digits,
+    }
+
+
+def digit_report(data: Path, runs: dict[str, dict[int, Snapshot]], limit: int | None) -> dict[str, Any]:
+    """The rows of the digits, their film, and the power iteration on a network that learned."""
+    task, test = digits(data, 1), tuple(part[:limit] for part in mnist(data, "test"))
+    return {
+        "runs": {name: told(task, runs[name], *test) for name in DIGIT_NAMES},
         "film": film(task.filmed, {name: runs[name] for name in DIGIT_NAMES}),
         "power": {
             "pictures": PICTURES,

@@ -60,6 +60,12 @@ def test_the_report_follows_every_setting_and_films_both_runs(
     assert np.asarray(Image.open(tmp_path / "drums.webp").convert("L")).shape == (3 * 32, held * 32)
     assert found["mnist"]["distances"]["made"] == sorted(found["mnist"]["distances"]["made"])
     json.dumps(found, allow_nan=False)
+    monkeypatch.setattr(zoo, "recorded", lambda _: found)
+    (tmp_path / "gan-mnist.safetensors").unlink()
+    assert report_generate.report(data, tmp_path, 1, rounds=1)["mnist"] == found["mnist"], "stays as it was recorded"
+    monkeypatch.setattr(zoo, "recorded", lambda _: {})
+    with pytest.raises(OSError, match="gan-mnist"):
+        report_generate.report(data, tmp_path, 1, rounds=1)
 
 
 def test_what_is_measured_of_a_shipped_generator_is_named_by_its_card(data: Path) -> None:

@@ -9,10 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
+from models import zoo
 from models.few_labels import DigitCNN
 from training import report_smooth, virtual, virtual_tasks
 from training.snapshot import Snapshot
-from training.virtual import ALONE, VAT, train
+from training.virtual import ALONE, REVIEWS_VAT, VAT, train
 
 
 def digits(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -37,6 +38,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setitem(virtual.TASKS, "mnist", small)
     monkeypatch.setattr(report_smooth, "digits", small)
     monkeypatch.setattr(report_smooth, "FILM", tmp_path / "smooth.webp")
+    monkeypatch.setattr(zoo, "recorded", lambda _: {})
     for seed in (1, 2):
         for name in (VAT, ALONE):
             for snapshot in train(Path("nowhere"), seed=seed, **virtual.TRAININGS[name]):
@@ -66,6 +68,17 @@ def test_without_runs_it_says_what_to_train(runs: Path, tmp_path: Path) -> None:
     assert runs.exists()
     with pytest.raises(ValueError, match="train them first"):
         report_smooth.report(Path("nowhere"), tmp_path / "elsewhere", None)
+
+
+def test_of_runs_that_are_not_there_what_was_recorded_stays(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = report_smooth.report(Path("nowhere"), runs, None)
+    before["runs"][REVIEWS_VAT] = {"updates": 3, "error": {"1": 9.0}}
+    monkeypatch.setattr(zoo, "recorded", lambda _: before)
+    assert report_smooth.report(Path("nowhere"), tmp_path / "elsewhere", None)["runs"] == before["runs"]
+    again = report_smooth.report(Path("nowhere"), runs, None)
+    assert again["runs"] == before["runs"] and again["power"] == before["power"]
 
 
 def test_the_film_has_the_digits_and_every_moments_worst_directions(runs: Path) -> None:
