@@ -27,7 +27,10 @@ METRICS = {
 }
 SHOWN = 14  # digits of either world
 TITLES = {found.title: key for key, found in DIFFICULTIES.items()}
-LINK: dict[str, Callable[[str], bool]] = {"difficulty": lambda name: name in TITLES}
+LINK: dict[str, Callable[[str], bool]] = {
+    "difficulty": lambda name: name in TITLES,
+    **{f"turned_{key}": [str(value) for value in found.values].__contains__ for key, found in DIFFICULTIES.items()},
+}
 
 
 def first_screen() -> None:

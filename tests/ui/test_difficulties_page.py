@@ -55,4 +55,10 @@ def test_a_link_with_what_there_is_not_says_so() -> None:
     app = visit_page("difficulties", difficulty="Luck", turned_bias="7")
     assert not app.exception
     assert difficulties.FIRST == "bias" and DIFFICULTIES["bias"].says in said(app)
-    assert app.toast
+    assert [word in app.toast[k].value for k, word in enumerate(("“Luck”", "turned_bias = “7”"))] == [True, True]
+
+
+@pytest.mark.parametrize("value", DIFFICULTIES["bias"].values)
+def test_a_link_with_what_there_is_is_followed(value: float) -> None:
+    app = visit_page("difficulties", turned_bias=str(value))
+    assert not app.toast and app.select_slider(key="turned_bias").value == value
