@@ -20,7 +20,7 @@ from models import zoo  # noqa: E402
 from models.classifier import Classifier  # noqa: E402
 from models.picture import gallery, gallery_picture, to_pixels  # noqa: E402
 
-torch.set_num_threads(2)
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)  # two of pytest's own processes share two cores
 
 
 @pytest.fixture(scope="session")

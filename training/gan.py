@@ -238,7 +238,7 @@ TASKS: dict[str, Task] = {
         "drums",
         lambda _data, limit, _drawn: among(loudness(hits(limit or HITS, 0)[0])),
         Options("wgan-gp", judge_rate=1e-3, generator_rate=5e-4, n_critic=3, penalty=10.0, batch=32, every=10),
-        700,
+        8000,
         24,
         filmed=True,
     ),

@@ -56,7 +56,8 @@ ABOUT: dict[str, dict[str, Any]] = {
     "gan-drums": {
         "title": "Drum hits from noise",
         "paper": (
-            "Goodfellow 2014; two rates (Heusel 2017); loudness of 32 bands × 32 moments as a picture; phases by Griffin & Lim 1984"
+            "Goodfellow 2014; Gulrajani 2017 (WGAN-GP, λ = 10); loudness of 32 bands × 32 moments as a picture; phases by "
+            "Griffin & Lim 1984"
         ),
         "data": f"{gan.HITS:,} hits made by our own rules (models/drums.py)",
         "licence": "CC0",

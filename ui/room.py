@@ -25,7 +25,7 @@ ROOM = Room()
 EVERY, EVERY_PAUSED = 0.5, 2.0  # seconds between two looks at a run
 SHARED = 0.4  # seconds
 WIDEST = 40  # characters of a run's name
-FASTEST = "as fast as it goes"
+FASTEST = "full speed"
 SPEEDS = {FASTEST: 0.0, "4 a second": 4.0, "2 a second": 2.0, "1 a second": 1.0}
 FIRST = "amber bold calm clever coral eager gentle golden green happy jolly kind lucky merry quick quiet silver swift warm wise"
 SECOND = "badger bear crane deer falcon finch fox hare heron lark lynx mole otter owl panda raven robin seal stork wren"
@@ -109,13 +109,15 @@ def live(
     except (ValueError, OSError) as error:
         st.warning(str(error), icon=":material/block:")
         return None
-    bar = st.container(horizontal=True, vertical_alignment="bottom")
+    bar = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     name, speed = _name(key, bar), _speed(key, bar)
     run = ROOM.find(f"{key}/{name}") if name else None
     steers = _steers(key, name, run)
     _pass_on(key, run if steers else None, {k: options[k] for k in changeable}, speed)
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with bar:
         _buttons(key, name, train, options, changeable, run, steers)
+    if refusal := st.session_state.pop(f"{key}_refusal", ""):
+        st.warning(refusal, icon=":material/hourglass_disabled:")
     if run is not None and any(run.options[k] != v for k, v in options.items() if k not in changeable):
         st.caption("The run has other settings than the controls ask for: Start anew takes them.")
     _follow_live(run, first, draw)
@@ -136,7 +138,7 @@ def _name(key: str, place: Any) -> str:
         place=place,
         max_chars=WIDEST,
         help="Whoever opens this page with the same name sees the same run: the name is in the link.",
-        width=220,
+        width=180,
     ).strip()
     if not name:
         st.info("Give the run a name.", icon=":material/edit_note:")
@@ -152,7 +154,7 @@ def _new_name(key: str) -> str:
 
 
 def _speed(key: str, place: Any) -> float:
-    speed = place.selectbox("Speed", list(SPEEDS), key=f"{key}_speed", bind="query-params", width=220)
+    speed = place.selectbox("Speed", list(SPEEDS), key=f"{key}_speed", bind="query-params", width=200)
     return SPEEDS[speed]
 
 
@@ -245,8 +247,6 @@ def _buttons(
         disabled=not (free and alive),
     )
     st.button("Start anew", key=f"{key}_anew", icon=":material/replay:", on_click=anew, disabled=not (free and run))
-    if refusal := st.session_state.pop(f"{key}_refusal", ""):
-        st.warning(refusal, icon=":material/hourglass_disabled:")
 
 
 def _chosen_speed(key: str) -> float:

@@ -77,7 +77,7 @@ def test_a_card_is_measured_on_what_is_shipped(few_digits: Path, monkeypatch: py
 
     monkeypatch.setattr(report_harden.zoo, "digit_classifier", lambda _: network)
     monkeypatch.setattr(report_harden, "autoattack", as_if)
-    monkeypatch.setattr(report_harden, "ATTACKED", {"digits-pgd": 10})
+    monkeypatch.setattr(report_harden, "ATTACKED", 10)
     found = report_harden.evaluate("digits-pgd", few_digits)
     x, y = digits.mnist(few_digits, "test")
     assert asked == [(10, 0.3)] and (found["n"], found["n_autoattack"]) == (32, 10)
