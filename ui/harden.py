@@ -315,7 +315,7 @@ def _recorded_notes(found: dict[str, Any]) -> None:
     st.caption(
         "Goodfellow 2014: maxout networks, perturbed pictures not clipped to [0, 1]; ours are. Random noise of the same size is "
         f"his control: training on it does not help. Madry 2018, with AutoAttack as Croce & Hein 2020 report it; here on the first "
-        f"{ATTACKED[NAMES[-1]]:,} test pictures. FGSM is each network's own, one step; what PGD does to them:"
+        f"{ATTACKED:,} test pictures. FGSM is each network's own, one step; what PGD does to them:"
     )
     st.dataframe(errors(found), hide_index=True)
 
