@@ -217,7 +217,7 @@ TRAININGS: dict[str, dict[str, Any]] = {
     VAT: {"task": "mnist"},
     ALONE: {"task": "mnist", **LABELS_ALONE},
     REVIEWS_VAT: {"task": "imdb"},
-    REVIEWS_ADVERSARIAL: {"task": "imdb", **LABELS_ALONE, "adversarial": 1.0},
+    REVIEWS_ADVERSARIAL: {"task": "imdb", **LABELS_ALONE, "adversarial": 1.0, "epsilon": 2.0},
     REVIEWS_ALONE: {"task": "imdb", **LABELS_ALONE},
 }
 

@@ -287,7 +287,7 @@ def folder(data: Path | None) -> Path:
 MOONS_KNOBS = Knobs(epsilon=0.05, xi=1e-3, rate=0.01)
 SPIRAL_KNOBS = Knobs(epsilon=0.05, xi=1e-3, rate=0.01)
 DIGIT_KNOBS = Knobs(epsilon=1.5, xi=0.1, entropy=1.0, rate=2e-3)
-REVIEW_KNOBS = Knobs(epsilon=5.0, xi=0.1, rate=1e-3)
+REVIEW_KNOBS = Knobs(epsilon=1.0, xi=0.1, rate=4e-3)
 
 MOONS, SPIRALS, DIGITS, REVIEWS = "moons", "spirals", "mnist", "imdb"
 TASKS: dict[str, Callable[[Path | None, int, int | None], Task]] = {
