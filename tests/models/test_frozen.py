@@ -4,12 +4,13 @@ import copy
 
 import pytest
 import torch
+import torch.nn.functional as F
 import torchvision
 from timm.layers import BatchNormAct2d, Conv2dSame
 from torch import Tensor, nn
 
 from models.classifier import Classifier
-from models.frozen import Chain, Packed, fold_batch_norm, pack
+from models.frozen import Chain, Packed, _Phases, fold_batch_norm, pack
 
 
 def random_statistics(network: nn.Module) -> nn.Module:
@@ -173,6 +174,7 @@ KINDS = {
     "1×1": lambda: nn.Conv2d(5, 7, 1),
     "by channel": lambda: nn.Conv2d(5, 5, 3, padding=1, groups=5),
     "stride": lambda: nn.Conv2d(5, 7, 3, stride=2, padding=1),
+    "stride 3": lambda: nn.Conv2d(5, 7, (4, 2), stride=(3, 2), padding=(1, 0)),
     "groups, dilated": lambda: nn.Conv2d(6, 4, 3, padding=2, dilation=2, groups=2),
     "same": lambda: Conv2dSame(5, 5, 3, stride=2, groups=5),
     "same, wide": lambda: Conv2dSame(5, 7, 5, stride=2),
@@ -182,7 +184,7 @@ KINDS = {
 
 @pytest.mark.parametrize("clip", [False, True])
 @pytest.mark.parametrize("kind", list(KINDS))
-@pytest.mark.parametrize("shape", [(1, 5, 7, 7), (3, 5, 14, 1), (16, 5, 2, 3), (2, 5, 8, 6)])
+@pytest.mark.parametrize("shape", [(1, 5, 7, 7), (3, 5, 14, 2), (16, 5, 2, 3), (2, 5, 8, 6), (2, 5, 9, 6)])
 def test_a_packed_convolution_gives_the_answer_and_the_gradient_of_the_plain_one(
     shape: tuple[int, ...], kind: str, clip: bool
 ) -> None:
@@ -199,6 +201,23 @@ def test_a_packed_convolution_gives_the_answer_and_the_gradient_of_the_plain_one
         (ours,) = torch.autograd.grad((model(x) * weights).sum(), x)
         assert torch.allclose(model(x), plain(x), atol=1e-5)
         assert torch.allclose(ours, truth, atol=1e-5)
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="nothing is packed without oneDNN")
+@pytest.mark.parametrize("stride", [2, 3, 4])
+@pytest.mark.parametrize("before", [0, 1, 2, 3])
+@pytest.mark.parametrize("kernel", [1, 2, 3, 5])
+def test_the_way_back_by_phases_is_the_transposed_convolution(kernel: int, before: int, stride: int) -> None:
+    random = torch.Generator().manual_seed(0)
+    weight = torch.randn(7, 3, kernel, kernel, generator=random)
+    grad = torch.randn(2, 7, 4, 5, generator=random)
+    rows, columns = 4 * stride, 5 * stride  # of the picture, which begins so many before the first that the kernel met
+    full = F.conv_transpose2d(grad, weight, stride=stride)
+    truth = F.pad(full, (0, before + columns, 0, before + rows))[
+        :, :, before : before + rows, before : before + columns
+    ]
+    ours = _Phases.of(weight, [before, before], [stride, stride])(grad)
+    assert torch.allclose(ours, truth, atol=1e-5)
 
 
 def test_a_packed_convolution_in_float64_is_the_plain_one() -> None:
