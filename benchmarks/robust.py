@@ -85,7 +85,8 @@ def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the folder that holds imagenet-like/")
     parser.add_argument("--limit", type=int, help="only so many photos")
-    parser.add_argument("--yardstick", type=int, default=40, help="photos for AutoAttack (default 40; 0: none)")
+    parser.add_argument("--yardstick", type=int, default=40, help="photos for AutoAttack (default 40)")
+    parser.add_argument("--only", choices=("table", "yardstick"), help="one of the two")
     parser.add_argument("--alone", action="store_true", help="our attacks only")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -98,15 +99,16 @@ def main() -> None:
     report: dict[str, Any] = {"machine": machine(arguments.threads), "load": load(), "photos": n_photos, "steps": STEPS}
     report["clean"] = standing(model, lambda x, _: x, batches)["exact"]
     rows: dict[str, dict[str, dict[str, float]]] = {}
-    for n in EPSILONS[:1] if arguments.quick else EPSILONS:
+    tried = () if arguments.only == "yardstick" else EPSILONS[:1] if arguments.quick else EPSILONS
+    for n in tried:
         for name, craft in crafts(model, n, not arguments.alone):
             rows.setdefault(name, {})[str(n)] = standing(model, craft, batches)
             print(f"{n}/255 {name}: {rows[name][str(n)]}", flush=True)
             write(arguments.json, report | {"accuracy": rows})
-    head = ["", *(f"{n}/255, 8 bits (exact)" for n in EPSILONS if any(str(n) in of for of in rows.values()))]
+    head = ["", *(f"{n}/255, 8 bits (exact)" for n in tried)]
     cells = [[name, *(f"{one['8 bits']} ({one['exact']})" for one in of.values())] for name, of in rows.items()]
     table(f"robust accuracy, %, of {n_photos} photos; clean {report['clean']}", head, cells)
-    if arguments.yardstick and not (arguments.alone or arguments.quick):
+    if arguments.only != "table" and not (arguments.alone or arguments.quick):
         report["yardstick"] = yardstick(model, batches, arguments.yardstick)
     write(arguments.json, report | {"accuracy": rows})
 
