@@ -278,7 +278,7 @@ def recorded_notes() -> None:
     found = zoo.recorded(NAME)
     if not found:
         return
-    st.header("Recorded: MNIST with 100 labels", anchor=False)
+    st.header("Recorded: MNIST with 100 labels, and reviews", anchor=False)
     st.markdown(recorded_words(found))
     st.dataframe(recorded_table(found), hide_index=True)
     st.plotly_chart(
