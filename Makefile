@@ -41,4 +41,5 @@ benchmark: .venv/test
 	$(BIN)/python -m benchmarks.server
 	$(BIN)/python -m benchmarks.attack_pages
 	$(BIN)/python -m benchmarks.room
+	$(BIN)/python -m benchmarks.room_pages
 	$(BIN)/python -m benchmarks.environment
