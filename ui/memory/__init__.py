@@ -107,6 +107,15 @@ def given(sentence: Sentence) -> int:
     return len(model(sentence).read(sentence.text)[0])
 
 
+def follow(sentence: Sentence) -> None:
+    """All of the page runs again where another length was asked for since its controls were drawn.
+
+    The button alone cannot say so: it is up again where the run of its click was broken off by another message of the browser.
+    """
+    if st.session_state.get("words", sentence.length) != sentence.length:
+        st.rerun()
+
+
 def grown(sentence: Sentence) -> Sentence:
     """The sentence, longer where a word was picked after its last one: the story goes on from there."""
     first = given(sentence) - 1
@@ -120,7 +129,7 @@ def grown(sentence: Sentence) -> Sentence:
 def go_on(sentence: Sentence) -> None:
     """The button that writes one more word."""
     full = given(sentence) + sentence.length >= LONGEST or sentence.length >= MOST
-    pressed = st.button(
+    st.button(
         "One more word",
         key="one_more",
         icon=":material/add:",
@@ -132,8 +141,6 @@ def go_on(sentence: Sentence) -> None:
         if full
         else "Or click a likely word of the last step: the story goes on from it.",
     )
-    if pressed:
-        st.rerun()
 
 
 def _one_more(length: int) -> None:
