@@ -71,6 +71,7 @@ def test_the_story_goes_on_word_by_word(page: Page, server: str) -> None:
     page.keyboard.press("n")
     expect(component).to_have_attribute("data-steps", "10")
     expect(component).to_have_attribute("data-step", "9")
+    expect(component.locator(".reading .written")).to_have_count(5)
     assert story(component).startswith(before)
     page.get_by_role("button", name="One more word").click()
     expect(component).to_have_attribute("data-steps", "11")
@@ -103,7 +104,7 @@ def test_a_forced_word_and_its_link(page: Page, server: str) -> None:
     component.locator(".force").press("Enter")
     expect(component).to_have_attribute("data-word", "dragon")
     expect(component.locator(".strip")).to_have_count(2)
-    expect(page).to_have_url(re.compile("touch=.*dragon"))
+    expect(page).to_have_url(re.compile("step=7.*touch=.*dragon"))  # a moment after both are seen
     settle(page)
     there = story(component)
     again = open_page(page, server, page.url.partition("?")[2])
