@@ -174,7 +174,7 @@ KINDS = {
     "1×1": lambda: nn.Conv2d(5, 7, 1),
     "by channel": lambda: nn.Conv2d(5, 5, 3, padding=1, groups=5),
     "stride": lambda: nn.Conv2d(5, 7, 3, stride=2, padding=1),
-    "stride 3": lambda: nn.Conv2d(5, 7, (4, 2), stride=(3, 2), padding=(1, 0)),
+    "stride 3": lambda: nn.Conv2d(5, 7, (4, 2), stride=(3, 2), padding=1),
     "groups, dilated": lambda: nn.Conv2d(6, 4, 3, padding=2, dilation=2, groups=2),
     "same": lambda: Conv2dSame(5, 5, 3, stride=2, groups=5),
     "same, wide": lambda: Conv2dSame(5, 7, 5, stride=2),
@@ -184,7 +184,7 @@ KINDS = {
 
 @pytest.mark.parametrize("clip", [False, True])
 @pytest.mark.parametrize("kind", list(KINDS))
-@pytest.mark.parametrize("shape", [(1, 5, 7, 7), (3, 5, 14, 2), (16, 5, 2, 3), (2, 5, 8, 6), (2, 5, 9, 6)])
+@pytest.mark.parametrize("shape", [(1, 5, 7, 7), (3, 5, 14, 1), (16, 5, 2, 3), (2, 5, 8, 6), (2, 5, 9, 6)])
 def test_a_packed_convolution_gives_the_answer_and_the_gradient_of_the_plain_one(
     shape: tuple[int, ...], kind: str, clip: bool
 ) -> None:
