@@ -19,7 +19,6 @@ def choose() -> Sentence | None:
 
 def figure(sentence: Sentence) -> Shown | None:
     """The story and the looks. What was touched is written anew before it is drawn."""
-    words.follow(sentence)
     sentence, given = words.grown(sentence), words.given(sentence)
     words.go_on(sentence)
     return stepping.stepped(

@@ -1,6 +1,8 @@
 """Visiting a page in process, without a browser."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
@@ -18,6 +20,12 @@ def visit_page(name: str, painted: str = "", **query: str) -> AppTest:
     app.run()
     assert not app.exception
     return app
+
+
+def control(widgets: Any, key: str) -> Any:
+    """Of these widgets the one that shows the control `key`, however often it was put (`ui.address`)."""
+    (found,) = (each for each in widgets if each.key and re.fullmatch(rf"{re.escape(key)}( \d+)?", each.key))
+    return found
 
 
 def said(app: AppTest) -> str:

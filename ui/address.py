@@ -1,8 +1,11 @@
-"""The link to a page's state, where a widget cannot keep its own place in it: its value may be changed by a button, too."""
+"""Controls that a button may change, too, and the link to a page's state, where their widgets cannot keep their own place."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
-HELD = "in_address"
+HELD, TIMES = "in_address", "times_put"
 
 
 def begin() -> None:
@@ -21,3 +24,46 @@ def keep() -> None:
     for key, value in st.session_state.get(HELD, {}).items():
         if st.query_params.get(key) != value:
             st.query_params[key] = value
+
+
+def widget(key: str) -> str:
+    """The key of the widget that shows the control `key`: another one each time it was changed from elsewhere.
+
+    Whatever a browser sends it says with all of its widgets' values; of a widget that it has not yet seen changed, the old one.
+    As the changed widget is another, that is not heard.
+    """
+    n = _times().get(key, 0)
+    return f"{key} {n}" if n else key
+
+
+def put(**values: Any) -> None:
+    """From now on these controls hold these values."""
+    for key, value in values.items():
+        _times()[key] = _times().get(key, 0) + 1
+        st.session_state[widget(key)] = value
+
+
+def forget(key: str) -> None:
+    """From now on this control holds what it would on a page just opened, whatever the link said."""
+    _times()[key] = _times().get(key, 0) + 1
+    st.session_state.get(HELD, {}).pop(key, None)
+    st.query_params.pop(key, None)
+
+
+def drawn() -> dict[str, int]:
+    """Of the controls drawn so far on this page, how often each was put."""
+    return {key: _times().get(key, 0) for key in st.session_state.get(HELD, {})}
+
+
+def follow(above: Mapping[str, int]) -> None:
+    """In a fragment: all of the page runs again where one of the controls above it was put after they were drawn.
+
+    A button cannot say so itself: it is up again where the run of its click was broken off by another message of the browser.
+    """
+    if any(_times().get(key, 0) != n for key, n in above.items()):
+        st.rerun()
+
+
+def _times() -> dict[str, int]:
+    times: dict[str, int] = st.session_state.setdefault(TIMES, {})
+    return times

@@ -17,7 +17,7 @@ from models.picture import Picture, gallery_picture
 from models.san import SAN
 from models.shapes import drawing, drawings
 from models.trace import Trace
-from ui import cached, computation, controls, regions, stepping
+from ui import address, cached, computation, controls, regions, stepping
 from ui.cached.pictures import Look
 from ui.components.regions import Manner, grid
 from ui.computation import exact
@@ -143,8 +143,7 @@ def ask() -> Question | None:
 
 def _forget() -> None:
     """Another model begins with a question of its own."""
-    st.session_state.pop(stepping.TEXT, None)
-    st.query_params.pop(stepping.TEXT, None)
+    address.forget(stepping.TEXT)
 
 
 def remember(asked: Question) -> None:
@@ -282,15 +281,12 @@ def many_questions(shown: Shown) -> None:
         selection_mode="single-row",
         key="many_questions",
     )
-    if st.session_state.pop("picked_question", False):
-        st.rerun()
 
 
 def _pick(table: pd.DataFrame) -> None:
     chosen = st.session_state["many_questions"].selection.rows
     if chosen and chosen[0] < len(table):
-        st.session_state[stepping.TEXT] = str(table["question"].iloc[chosen[0]])
-        st.session_state["picked_question"] = True
+        address.put(**{stepping.TEXT: str(table["question"].iloc[chosen[0]])})
 
 
 def place_notes(shown: Shown) -> None:

@@ -102,8 +102,9 @@ def number(label: str, low: int, high: int, first: int, key: str, *, place: Any 
     """A whole number that the page's buttons may change, too; see `text`."""
     told = st.query_params.get(key, "")
     fits = told.isdecimal() and len(told) < 10 and low <= int(told) <= high
-    st.session_state.setdefault(key, int(told) if fits else first)
-    chosen = int(place.number_input(label, low, high, st.session_state[key], key=key, **options))
+    me = address.widget(key)
+    st.session_state.setdefault(me, int(told) if fits else first)
+    chosen = int(place.number_input(label, low, high, st.session_state[me], key=me, **options))
     address.hold(key, str(chosen))
     return chosen
 
@@ -113,9 +114,10 @@ def fraction(
 ) -> float:
     """A number on a slider that the page's buttons may change, too; see `text`."""
     told = st.query_params.get(key, "")
-    st.session_state.setdefault(key, float(told) if is_fraction(told, high) else first)
-    st.session_state[key] = min(max(st.session_state[key], low), high)  # another part of the page may allow more
-    chosen = round(float(place.slider(label, low, high, step=step, key=key, **options)), 3)
+    me = address.widget(key)
+    st.session_state.setdefault(me, float(told) if is_fraction(told, high) else first)
+    st.session_state[me] = min(max(st.session_state[me], low), high)  # another part of the page may allow more
+    chosen = round(float(place.slider(label, low, high, step=step, key=me, **options)), 3)
     address.hold(key, f"{chosen:g}")
     return chosen
 
@@ -128,9 +130,9 @@ def is_fraction(text: str, high: float) -> bool:
 
 def one_of(label: str, names: Sequence[str], key: str, *, place: Any = st, **options: Any) -> str:
     """One of some names, at first the first, that the page's buttons may change, too; see `text`."""
-    told = st.query_params.get(key, names[0])
-    st.session_state.setdefault(key, told if told in names else names[0])
-    chosen = place.segmented_control(label, names, required=True, key=key, wrap=True, **options) or names[0]
+    me, told = address.widget(key), st.query_params.get(key, names[0])
+    st.session_state.setdefault(me, told if told in names else names[0])
+    chosen = place.segmented_control(label, names, required=True, key=me, wrap=True, **options) or names[0]
     address.hold(key, chosen)
     return str(chosen)
 
@@ -150,7 +152,8 @@ def text(label: str, first: str, key: str, widest: int, *, place: Any = st, **op
 
     Args: widest: characters of it that are taken from a link; place: where it is drawn, a column or the page.
     """
-    st.session_state.setdefault(key, st.query_params.get(key, first)[:widest])
-    typed: str = place.text_input(label, st.session_state[key], key=key, **options)
+    me = address.widget(key)
+    st.session_state.setdefault(me, st.query_params.get(key, first)[:widest])
+    typed: str = place.text_input(label, st.session_state[me], key=me, **options)
     address.hold(key, typed[:widest])
     return typed

@@ -16,7 +16,7 @@ from models.draw import CHARACTERS, CURVES, DOTS, MOST_CURVES, MOST_DOTS, drawab
 from models.picture import Picture
 from models.reader import HEIGHT, WIDTH, Reader, places
 from models.words import END, SPECIAL
-from ui import cached, computation, controls, regions, stepping
+from ui import address, cached, computation, controls, regions, stepping
 from ui.cached.pictures import SEEDS, Look
 from ui.components.regions import Manner
 from ui.computation import exact
@@ -95,8 +95,7 @@ def _drawn() -> Drawn:
 
 def _another() -> None:
     chance = random.Random()
-    st.session_state["drawn"] = random_text(chance, len(FIRST))
-    st.session_state["seed"] = chance.randint(0, LONGEST_SEED)
+    address.put(drawn=random_text(chance, len(FIRST)), seed=chance.randint(0, LONGEST_SEED))
 
 
 def about(shown: Shown) -> str:

@@ -22,7 +22,7 @@ from training import hardening
 from training.annotate import pool
 from training.hardening import REACH, RESTARTS, RUNS, STEPS, overfitted
 from training.report_harden import ATTACKED, FEW, NAME, NAMES, UNITS
-from ui import cached, controls, room
+from ui import address, cached, controls, room
 from ui.annotate import TWO_DIGITS, data_url
 from ui.components.sketch import sketch
 from ui.lecture import Download
@@ -103,7 +103,7 @@ def _choose_live(part: str) -> dict[str, Any]:
             st.button(
                 "Overfit on purpose",
                 icon=":material/warning:",
-                on_click=lambda: st.session_state.update(OVERFIT),
+                on_click=lambda: address.put(**OVERFIT),
                 help="FGSM alone (α = 0) with ε = 0.3: then start, and watch the accuracy under FGSM and under PGD part.",
             )
     a = controls.fraction("α, the weight of the clean pictures", 0.0, 1.0, 0.5, 0.05, "alpha", place=alpha)

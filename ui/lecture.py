@@ -68,7 +68,7 @@ def page(
     with st.expander("Controls", icon=":material/tune:") if presenting else st.container():
         choice = controls()
     if choice is not None:
-        _body(choice, presenting, figure, notes, code, numbers, downloads)
+        _body(choice, address.drawn(), presenting, figure, notes, code, numbers, downloads)
 
 
 def _head(about: Page, presenting: bool) -> None:
@@ -99,6 +99,7 @@ def _toggle_presenter() -> None:
 @st.fragment
 def _body(
     choice: Any,
+    above: Mapping[str, int],
     presenting: bool,
     figure: Callable[[Any], Any],
     notes: Callable[[Any, Any], None],
@@ -108,6 +109,7 @@ def _body(
 ) -> None:
     """All that runs again when the figure is touched; the controls above are left alone."""
     address.keep()
+    address.follow(above)
     shown = figure(choice)
     if presenting or shown is None:
         return

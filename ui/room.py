@@ -266,10 +266,12 @@ def _try(key: str, act: Callable[[], Any]) -> None:
 def _follow_live(run: Run | None, first: Moment, draw: Callable[[Moment], None]) -> None:
     """The fragment that looks at the run while it is alive, and sees to it that all of the page follows where it halts."""
     seen, latest = stance(run), run and run.latest
+    above = address.drawn()
     every = None if run is None or run.over else EVERY_PAUSED if run.status == "paused" else EVERY
 
     def follow() -> None:
         address.keep()
+        address.follow(above)
         now = ROOM.find(run.name) if run else None
         if stance(now) != seen or (now and now.paused and now.latest is not latest):
             st.rerun()

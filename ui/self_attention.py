@@ -13,7 +13,7 @@ from models.attention import StructuredSelfAttention, redundancy
 from models.card import read_card
 from models.structured import PENALTY, SelfAttentive
 from models.trace import Trace
-from ui import cached, computation, stepping
+from ui import address, cached, computation, stepping
 from ui.cached.sentences import Sentence
 from ui.lecture import as_it_is
 from ui.looks import doubt_notes
@@ -92,8 +92,7 @@ def accuracies(task: str) -> str:
 
 def _forget() -> None:
     """Another task begins with its own example."""
-    st.session_state.pop(stepping.TEXT, None)
-    st.query_params.pop(stepping.TEXT, None)
+    address.forget(stepping.TEXT)
 
 
 def about(shown: Shown) -> str:

@@ -20,7 +20,7 @@ from training import virtual
 from training.report_smooth import NAME, PUBLISHED
 from training.virtual import ALONE, REVIEWS_ADVERSARIAL, REVIEWS_ALONE, REVIEWS_VAT, TWIN, VAT, network_of
 from training.virtual_tasks import LOOKED, MOONS, SPIRALS, TASKS, Task, axes
-from ui import cached, controls, room
+from ui import address, cached, controls, room
 from ui.lecture import Download
 from ui.room import Moment
 
@@ -159,8 +159,6 @@ def draw(choice: Choice, moment: Moment) -> None:
                 selection_mode="points",
                 alt=f"{title}: the plane with the boundary, the examples, and an arrow at each in the worst direction",
             )
-    if st.session_state.pop("taken", False):
-        st.rerun()
     if len(moment.history) > 1:
         for column, (metric, label) in zip(st.columns(2), CURVES.items(), strict=True):
             figure = moment.once(metric, partial(_curves, moment, metric, label))
@@ -178,8 +176,7 @@ def _take(key: str) -> None:
     numbers = [point["customdata"] for point in points if "customdata" in point]
     if numbers:
         first = numbers[0]
-        st.session_state["at"] = int(first[0] if isinstance(first, list) else first)
-        st.session_state["taken"] = True
+        address.put(at=int(first[0] if isinstance(first, list) else first))
 
 
 def _plane(choice: Choice, moment: Moment, prefix: str, highest: float) -> go.Figure:

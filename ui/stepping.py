@@ -68,7 +68,7 @@ def offer(examples: tuple[str, ...]) -> None:
 
 def _pick() -> None:
     if st.session_state["example"]:
-        st.session_state[TEXT] = st.session_state["example"]
+        address.put(**{TEXT: st.session_state["example"]})
         st.session_state["example"] = None
 
 
@@ -185,14 +185,15 @@ def walked(label: str, names: Sequence[str], first: int, of: str, key: str) -> i
     Args: first: where it begins; of: what they are of. In the link is a step of what was there when the page was opened.
     """
     last, me = len(names) - 1, f"{key} {of}"
-    if me not in st.session_state:
+    mine = address.widget(me)
+    if mine not in st.session_state:
         opened = f"{key}_of" not in st.session_state
-        st.session_state[me] = min(max(step_in_link(first), 0), last) if opened else first
+        st.session_state[mine] = min(max(step_in_link(first), 0), last) if opened else first
     st.session_state[f"{key}_of"] = of
-    t = st.session_state[me] = min(st.session_state[me], last)
+    t = st.session_state[mine] = min(st.session_state[mine], last)
     if last:
         left, right = st.columns([1.2, 1], vertical_alignment="bottom")
-        t = int(left.select_slider(label, range(len(names)), t, names.__getitem__, key=me))
+        t = int(left.select_slider(label, range(len(names)), t, names.__getitem__, key=mine))
         with right:
             keys(key, me, t, last)
     address.hold(STEP, str(t + 1))
@@ -208,15 +209,15 @@ KEYS: tuple[tuple[str, str, Callable[[int, int], int]], ...] = (
 
 
 def keys(key: str, me: str, t: int, last: int) -> None:
-    """Buttons, and ← → Home End, that move the value `me` of this session from t to another of 0 … last."""
+    """Buttons, and ← → Home End, that move the control `me` from t to another of 0 … last."""
     with st.container(horizontal=True):
         for word, shortcut, to in KEYS:
             at = min(max(to(t, last), 0), last)
-            st.button(word, key=f"{key}_{shortcut}", shortcut=shortcut, disabled=at == t, on_click=_put, args=(me, at))
+            st.button(word, key=f"{key}_{shortcut}", shortcut=shortcut, disabled=at == t, on_click=_move, args=(me, at))
 
 
-def _put(key: str, value: int) -> None:
-    st.session_state[key] = value
+def _move(me: str, at: int) -> None:
+    address.put(**{me: at})
 
 
 def numbers(shown: Shown) -> Numbers:

@@ -16,7 +16,7 @@ from models.trace import Trace
 from models.victims import Translation, Victim
 from models.words import spaced
 from models.zoo import WeightsUnavailableError
-from ui import cached, controls, stepping
+from ui import address, cached, controls, stepping
 from ui.cached.words import Attacked, Flipping, Flips
 from ui.lecture import Download, as_it_is
 
@@ -171,8 +171,7 @@ def _ask_target(task: str) -> tuple[str, float]:
 
 def _forget() -> None:
     """Another task begins with its own example."""
-    st.session_state.pop(stepping.TEXT, None)
-    st.query_params.pop(stepping.TEXT, None)
+    address.forget(stepping.TEXT)
 
 
 def searched(choice: Choice) -> None:

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 TEXT = "text=The+king+had+three+sons."  # six tokens
 
@@ -76,6 +76,41 @@ def test_the_story_goes_on_word_by_word(page: Page, server: str) -> None:
     page.get_by_role("button", name="One more word").click()
     expect(component).to_have_attribute("data-steps", "11")
     expect(page).to_have_url(re.compile("words=5"))
+
+
+def test_who_steps_on_before_the_word_has_come_still_gets_it(page: Page, server: str) -> None:
+    late: list[bytes | str] = []
+    slow = False
+
+    def between(browser: WebSocketRoute) -> None:
+        app = browser.connect_to_server()
+        browser.on_message(app.send)
+        app.on_message(lambda message: late.append(message) if slow else browser.send(message))
+        answers.append(browser)
+
+    def wait_for_the_app() -> None:
+        before = -1
+        while len(late) > before:
+            before = len(late)
+            page.wait_for_timeout(1000)
+
+    answers: list[WebSocketRoute] = []
+    page.route_web_socket(re.compile("_stcore/stream"), between)
+    component = open_page(page, server, f"{TEXT}&words=3")
+    expect(component).to_have_attribute("data-steps", "9")
+    slow = True
+    page.get_by_role("button", name="One more word").click()
+    wait_for_the_app()  # which has the longer story, the browser not
+    component.press("ArrowRight")
+    wait_for_the_app()
+    slow = False
+    for message in late:
+        answers[-1].send(message)
+    expect(component).to_have_attribute("data-steps", "10")
+    expect(page).to_have_url(re.compile("words=4"))
+    settle(page)
+    assert page.get_by_role("spinbutton", name="Words to write on").input_value() == "4"
+    expect(component).to_have_attribute("data-steps", "10")
 
 
 def test_a_word_picked_at_the_end_is_gone_on_from(page: Page, server: str) -> None:

@@ -13,7 +13,7 @@ from attacks.recipes import Recipe
 from models import zoo
 from models.classifier import Classifier
 from models.picture import gallery, gallery_picture
-from tests.visiting import said, visit_page
+from tests.visiting import control, said, visit_page
 from ui import cached, fooling, running, turns
 from ui.cached.fool import Walked
 from ui.fooling import looks
@@ -31,14 +31,14 @@ def test_each_step_can_be_seen_and_the_outcome_is_that_of_the_file() -> None:
     assert "Step 3: the loss J was" in words
     assert "**Fooled**: PGD ends at" in words
     assert "as an 8-bit picture L∞ = 1/255" in words
-    app.slider(key="step").set_value(0).run()
+    control(app.slider, "step").set_value(0).run()
     assert not app.exception
     assert "The clean picture. What the network says of it, “tripod”" in said(app)
 
 
 def test_the_link_names_the_step() -> None:
-    assert visit_page("attacks", **SHORT, step="2").slider(key="step").value == 2
-    assert visit_page("attacks", **SHORT, step="77").slider(key="step").value == 3
+    assert control(visit_page("attacks", **SHORT, step="2").slider, "step").value == 2
+    assert control(visit_page("attacks", **SHORT, step="77").slider, "step").value == 3
 
 
 @pytest.mark.parametrize(("told", "n"), [("3", 3), ("0", 1), ("33", 1), ("x", 1), ("", 1)])
@@ -142,7 +142,7 @@ def test_your_label_is_the_truth_and_a_clean_picture_that_is_wrong_is_never_fool
     app = visit_page("attacks", **SHORT, truth="toaster")
     assert "**Wrong before.** It called the clean picture “tripod”, not “toaster”" in said(app)
     assert "**Fooled**" not in said(app)
-    app.slider(key="step").set_value(0).run()
+    control(app.slider, "step").set_value(0).run()
     assert "By your label it is “toaster”." in said(app)
 
 
@@ -161,7 +161,7 @@ def test_the_buttons_step_and_know_the_ends() -> None:
     assert app.button(key="walk_Right").disabled and app.button(key="walk_End").disabled
     for key, step in (("Left", 2), ("Home", 0), ("Right", 1), ("End", 3)):
         app.button(key=f"walk_{key}").click().run()
-        assert app.slider(key="step").value == step
+        assert control(app.slider, "step").value == step
     assert not app.exception
 
 

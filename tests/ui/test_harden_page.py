@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from models import zoo
 from models.card import read_card
 from models.digit_classifier import DigitClassifier
-from tests.visiting import said, visit_page
+from tests.visiting import control, said, visit_page
 from training import hardening
 from training.hardening import RUNS
 from training.jobs import Room
@@ -59,10 +59,10 @@ def test_a_run_overfits_on_purpose_and_says_so_and_epsilon_is_changed_while_it_r
     monkeypatch.setattr(hardening, "GAP", 5.0)  # soon
     app = visit(part=harden.DIGITS)
     next(button for button in app.button if button.label == "Overfit on purpose").click().run()
-    assert app.slider(key="alpha").value == 0 and app.slider(key="digits_epsilon").value == 0.3
+    assert control(app.slider, "alpha").value == 0 and control(app.slider, "digits_epsilon").value == 0.3
     app.button(key="harden-digits_go").click().run()
     until(app, lambda: "Catastrophic overfitting" in said(app))
-    app.slider(key="digits_epsilon").set_value(0.05).run()
+    control(app.slider, "digits_epsilon").set_value(0.05).run()
     until(app, lambda: "ε = 0.05: right on" in said(app))
     app.button(key="harden-digits_stop").click().run()
     until(app, lambda: "**Stopped**" in said(app))

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from figures.heads import layers_by_heads
 from figures.overview import file
 from tests.models.test_encoder import make
-from tests.visiting import said, visit_page
+from tests.visiting import control, said, visit_page
 from ui import cached, heads
 from ui.cached.heads import Reading
 from ui.components.heads import packed, shades, valid_cell
@@ -106,7 +106,7 @@ def test_every_example_brings_its_head_and_token(number: int) -> None:
     app = visit(layer="1", head="7", step="3")
     app.button_group(key="example").select(number).run()
     example = EXAMPLES[number]
-    assert app.text_input(key="a").value == example.a
+    assert control(app.text_input, "a").value == example.a
     assert f"layer {example.layer} · head {example.head}**" in said(app)
     assert f"row {example.token}, " in said(app)
 

@@ -4,14 +4,12 @@ import json
 from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from models import zoo
 from models.key_value import ATTENTION, KINDS, PLAIN, PREDICT
-from tests.visiting import said, visit_page
-from ui import cached, memory
-from ui.cached.sentences import Sentence
+from tests.visiting import control, said, visit_page
+from ui import cached
 from ui.memory import EXAMPLES, FURTHEST, MOST, TITLES, usual
 from ui.memory.looks import LOOKS
 
@@ -58,7 +56,7 @@ def test_one_more_word_is_one_more() -> None:
     assert "it wrote 3 (bold)" in said(app)
     app.button(key="one_more").click().run()
     app.run()
-    assert app.number_input(key="words").value == 4
+    assert control(app.number_input, "words").value == 4
     assert "it wrote 4 (bold)" in said(app)
 
 
@@ -169,13 +167,3 @@ def test_the_parts_of_a_state_are_named() -> None:
 def test_the_kinds_are_asked_for_by_their_own_names() -> None:
     for kind in zoo.language_models():
         assert cached.sentences.language_model(kind).kind == kind
-
-
-def test_the_page_follows_a_length_whose_click_was_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    again: list[str] = []
-    monkeypatch.setattr(st, "session_state", {"words": 5})
-    monkeypatch.setattr(st, "rerun", lambda: again.append("all of it"))
-    memory.follow(Sentence(TEXT, ATTENTION, length=5))
-    assert not again
-    memory.follow(Sentence(TEXT, ATTENTION, length=4))
-    assert again == ["all of it"]

@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from models.card import read_card
-from tests.visiting import said, visit_page
+from tests.visiting import control, said, visit_page
 from ui.self_attention import ALL, EXAMPLES, FORMS, LOOKS, ONE, SEVERAL, TASKS, THIS, beside
 
 
@@ -101,7 +101,7 @@ def test_another_task_begins_with_its_own_example() -> None:
     app = visit()
     app.selectbox(key="task").select("question-type").run()
     assert not app.exception
-    assert app.text_input(key="text").value == EXAMPLES["question-type"][0]
+    assert control(app.text_input, "text").value == EXAMPLES["question-type"][0]
 
 
 def test_a_forbidden_word_is_said() -> None:
@@ -134,4 +134,4 @@ def test_another_form_keeps_the_text() -> None:
     app = visit(text="A boring, stupid mess.", form=SEVERAL)
     app.query_params["form"] = ONE
     app.run()
-    assert not app.exception and app.text_input(key="text").value == "A boring, stupid mess."
+    assert not app.exception and control(app.text_input, "text").value == "A boring, stupid mess."

@@ -165,12 +165,12 @@ def _step(walk: Walk, me: str) -> int:
     last = len(walk.steps)
     if st.session_state.get("step_of") != (me, last):
         told = st.query_params.get("step", "") if "step_of" not in st.session_state else ""
-        st.session_state["step"] = int(told) if told.isdecimal() and int(told[:6]) <= last else last
+        address.put(step=int(told) if told.isdecimal() and int(told[:6]) <= last else last)
         st.session_state["step_of"] = (me, last)
     if not last:
         st.info("Not one step was done: the clean picture was answered so already.", icon=":material/flag:")
         return 0
-    t = st.slider("Step t (0: the clean picture)", 0, last, key="step")
+    t = st.slider("Step t (0: the clean picture)", 0, last, key=address.widget("step"))
     stepping.keys("walk", "step", t, last)
     address.hold("step", str(t))
     return t

@@ -196,8 +196,6 @@ def patch(shown: Shown) -> None:
     side = walk.x.shape[-1]
     left, right = st.columns([1.2, 1])
     with right:
-        for name, first in (("top", side // 8), ("left", side // 8), ("tall", side // 4), ("wide", side // 4)):
-            st.session_state.setdefault(name, first)
         _take_box(side)
         top = controls.number("Top", 0, side - 8, side // 8, "top")
         beside = controls.number("Left", 0, side - 8, side // 8, "left")
@@ -237,8 +235,7 @@ def _take_box(side: int) -> None:
     st.session_state["box_taken"] = boxes[0]
     for low, length, ends in (("left", "wide", boxes[0]["x"]), ("top", "tall", boxes[0]["y"])):
         begin = int(min(max(min(ends), 0), side - 8))
-        st.session_state[low] = begin
-        st.session_state[length] = int(min(max(max(ends) - begin, 8), side - begin))
+        address.put(**{low: begin, length: int(min(max(max(ends) - begin, 8), side - begin))})
 
 
 def shared(shown: Shown) -> None:

@@ -12,7 +12,7 @@ from models import attention, encoder
 from models.encoder import NEITHER
 from models.trace import Trace
 from models.writer import Touch
-from ui import cached, computation, controls
+from ui import address, cached, computation, controls
 from ui.cached.heads import Reading
 from ui.components.alignment import alignment, sentence_of
 from ui.components.heads import Maps, overview
@@ -209,7 +209,8 @@ def _pick() -> None:
     if number is None:
         return
     example = EXAMPLES[number]
-    st.session_state.update({"a": example.a, "b": example.b, "example": None})
+    address.put(a=example.a, b=example.b)
+    st.session_state["example"] = None
     st.session_state["heads_picked"] = st.session_state.get("heads_picked", 0) + 1
     for name, value in ((LAYER, example.layer), (HEAD, example.head), (STEP, example.token)):
         st.query_params[name] = str(value)

@@ -13,7 +13,7 @@ from models.key_value import ATTENTION, KEY_VALUE, PLAIN, PREDICT, L, MemoryMode
 from models.language_model import LONGEST, LanguageModel
 from models.looking_back import perplexity_of_given
 from models.trace import Trace
-from ui import cached, computation, controls, stepping
+from ui import address, cached, computation, controls, stepping
 from ui.cached.sentences import Sentence
 from ui.components.touching import changed
 from ui.lecture import Numbers, as_it_is
@@ -107,15 +107,6 @@ def given(sentence: Sentence) -> int:
     return len(model(sentence).read(sentence.text)[0])
 
 
-def follow(sentence: Sentence) -> None:
-    """All of the page runs again where another length was asked for since its controls were drawn.
-
-    The button alone cannot say so: it is up again where the run of its click was broken off by another message of the browser.
-    """
-    if st.session_state.get("words", sentence.length) != sentence.length:
-        st.rerun()
-
-
 def grown(sentence: Sentence) -> Sentence:
     """The sentence, longer where a word was picked after its last one: the story goes on from there."""
     first = given(sentence) - 1
@@ -144,7 +135,7 @@ def go_on(sentence: Sentence) -> None:
 
 
 def _one_more(length: int) -> None:
-    st.session_state["words"] = min(length, MOST)
+    address.put(words=min(length, MOST))
 
 
 def about(shown: Shown) -> str:
