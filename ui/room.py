@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import streamlit as st
+from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState, get_script_run_ctx
 
 from training.desk import Measured
 from training.jobs import FORGOTTEN, Room, Run, Training
@@ -120,7 +121,7 @@ def live(
         st.warning(refusal, icon=":material/hourglass_disabled:")
     if run is not None and any(run.options[k] != v for k, v in options.items() if k not in changeable):
         st.caption("The run has other settings than the controls ask for: Start anew takes them.")
-    _follow_live(run, first, draw)
+    _follow_live(key, run, first, draw)
     return (run and moment_of(run)) or first
 
 
@@ -209,9 +210,12 @@ def _buttons(
         assert run is not None
         _try(key, lambda: ROOM.resume(run, paused=paused, **{k: options[k] for k in changeable}))
 
-    def anew() -> None:
+    def halt() -> None:
         if run is not None:
             run.stop()
+
+    def anew() -> None:
+        halt()
         begin()
 
     resumable = run is not None and run.over and run.ending != "finished" and run.latest is not None
@@ -228,13 +232,21 @@ def _buttons(
     free = steers and bool(name)
     label, icon, act = go
     st.button(
-        label, key=f"{key}_go", icon=f":material/{icon}:", on_click=act, type="primary", shortcut="k", disabled=not free
+        label,
+        key=f"{key}_go",
+        icon=f":material/{icon}:",
+        on_click=_heard,
+        args=(key, act),
+        type="primary",
+        shortcut="k",
+        disabled=not free,
     )
     st.button(
         "One step",
         key=f"{key}_step",
         icon=":material/skip_next:",
-        on_click=step,
+        on_click=_heard,
+        args=(key, step),
         shortcut="s",
         disabled=not free,
     )
@@ -243,10 +255,29 @@ def _buttons(
         "Stop",
         key=f"{key}_stop",
         icon=":material/stop:",
-        on_click=run.stop if run else None,
+        on_click=_heard,
+        args=(key, halt),
         disabled=not (free and alive),
     )
-    st.button("Start anew", key=f"{key}_anew", icon=":material/replay:", on_click=anew, disabled=not (free and run))
+    st.button(
+        "Start anew",
+        key=f"{key}_anew",
+        icon=":material/replay:",
+        on_click=_heard,
+        args=(key, anew),
+        disabled=not (free and run),
+    )
+
+
+def _heard(key: str, act: Callable[[], None]) -> None:
+    """What a button does, unless it was not the button's own message that told of its click.
+
+    A browser sends that message a moment after the click. A look at the run that falls into this moment tells of the click, too,
+    since every message says what all widgets hold: it would be heard twice, as Pause and then as Play.
+    """
+    ctx = get_script_run_ctx()
+    if ctx is None or ctx.fragment_ids_this_run != st.session_state.get(f"{key}_look"):
+        act()
 
 
 def _chosen_speed(key: str) -> float:
@@ -263,13 +294,14 @@ def _try(key: str, act: Callable[[], Any]) -> None:
 # ---------------------------------------------------------------- what is seen of it
 
 
-def _follow_live(run: Run | None, first: Moment, draw: Callable[[Moment], None]) -> None:
+def _follow_live(key: str, run: Run | None, first: Moment, draw: Callable[[Moment], None]) -> None:
     """The fragment that looks at the run while it is alive, and sees to it that all of the page follows where it halts."""
     seen, latest = stance(run), run and run.latest
     above = address.drawn()
     every = None if run is None or run.over else EVERY_PAUSED if run.status == "paused" else EVERY
 
     def follow() -> None:
+        st.session_state[f"{key}_look"] = [ThreadState.get().fragment_id]
         address.keep()
         address.follow(above)
         now = ROOM.find(run.name) if run else None

@@ -4,15 +4,13 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.driving import settle
+
 
 def open_page(page: Page, server: str, query: str) -> None:
     page.goto(f"{server}/annotate?{query}")
     expect(page.get_by_text("Take it home")).to_be_visible()
     settle(page)
-
-
-def settle(page: Page) -> None:
-    expect(page.locator("[data-testid=stApp]")).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def test_curves_grow_and_stop_where_a_visitor_stops_them(page: Page, server: str) -> None:

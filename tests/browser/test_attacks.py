@@ -4,14 +4,12 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.driving import settle
+
 
 def open_page(page: Page, server: str, query: str = "") -> None:
     page.goto(f"{server}/attacks?{query}")
     settle(page)
-
-
-def settle(page: Page) -> None:
-    expect(page.locator("[data-testid=stApp]")).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def test_the_step_slider_walks_back_to_the_clean_picture(page: Page, server: str) -> None:

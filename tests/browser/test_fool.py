@@ -10,6 +10,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from models.picture import gallery, png
+from tests.browser.driving import settle
 from tests.hostile import READABLE, REFUSED, hostile_files
 
 SLIDER = ".epsilon input[type=range]"
@@ -22,11 +23,6 @@ def open_page(page: Page, server: str, query: str = "") -> Locator:
     expect(component).to_be_visible()
     settle(page)
     return component
-
-
-def settle(page: Page) -> None:
-    """Wait until the server has nothing more to say."""
-    expect(page.locator("[data-testid=stApp]")).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def upload(page: Page, name: str, data: bytes) -> None:

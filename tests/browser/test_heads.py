@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.browser.driving import settle
+
 
 def open_page(page: Page, server: str, query: str = "") -> tuple[Locator, Locator]:
     page.goto(f"{server}/heads?{query}")
@@ -16,10 +18,6 @@ def open_page(page: Page, server: str, query: str = "") -> tuple[Locator, Locato
     expect(page.get_by_text("Look closer")).to_be_visible()
     settle(page)
     return grid, large
-
-
-def settle(page: Page) -> None:
-    expect(page.locator("[data-testid=stApp]")).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def ink(grid: Locator, cell: int) -> list[int]:

@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
+from tests.browser.driving import settle
+
 TEXT = "text=The+king+had+three+sons."  # six tokens
 
 
@@ -15,10 +17,6 @@ def open_page(page: Page, server: str, query: str = TEXT) -> Locator:
     expect(page.get_by_text("Look closer")).to_be_visible()
     settle(page)
     return component
-
-
-def settle(page: Page) -> None:
-    expect(page.locator("[data-testid=stApp]")).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def heat(component: Locator) -> list[float]:

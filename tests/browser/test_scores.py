@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.driving import settle
+
 EDITOR, CELLS = ".st-key-scores_{}_0", ".st-key-scores_cell_{}_0"
 INDEX = 56  # about the width of the column with the rows' names
 
@@ -13,11 +15,6 @@ def open_page(page: Page, server: str, query: str = "") -> None:
     page.goto(f"{server}/scores?{query}")
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
     settle(page)
-
-
-def settle(page: Page) -> None:
-    """Wait until the server has nothing more to say."""
-    expect(page.locator("[data-testid=stApp]")).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def grid(page: Page, selector: str) -> Locator:

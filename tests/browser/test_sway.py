@@ -5,14 +5,12 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.driving import settle
+
 
 def open_page(page: Page, server: str, query: str = "") -> None:
     page.goto(f"{server}/attention_under_attack?{query}")
     expect(page.get_by_text(re.compile("reached", re.IGNORECASE)).first).to_be_visible(timeout=60_000)
-
-
-def settle(page: Page) -> None:
-    expect(page.locator("[data-testid=stApp]")).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def test_the_word_in_view_is_in_the_link_and_comes_back_with_it(page: Page, server: str) -> None:

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.browser.driving import settle
+
 TEXT = "A black dog and a white dog run along the beach."
 
 
@@ -21,10 +23,6 @@ def open_page(page: Page, server: str, query: str = "") -> Locator:
     expect(page.get_by_text("Look closer")).to_be_visible()
     settle(page)
     return component
-
-
-def settle(page: Page) -> None:
-    expect(page.locator("[data-testid=stApp]")).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def words(component: Locator, strip: int = 0) -> list[str]:
