@@ -1,5 +1,6 @@
 """Controls that a button may change, too, and the link to a page's state, where their widgets cannot keep their own place."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,17 +31,24 @@ def widget(key: str) -> str:
     """The key of the widget that shows the control `key`: another one each time it was changed from elsewhere.
 
     Whatever a browser sends it says with all of its widgets' values; of a widget that it has not yet seen changed, the old one.
-    As the changed widget is another, that is not heard.
+    As the changed widget is another, that is not heard. The one before would stand below it until the run has ended: it is hidden.
     """
     n = _times().get(key, 0)
+    if n:
+        gone = re.sub(r"[^a-zA-Z0-9_-]", "-", _named(key, n - 1))  # as Streamlit writes a key in a class
+        st.html(f"<style>.st-key-{gone} {{ display: none; }}</style>")
+    return _named(key, n)
+
+
+def _named(key: str, n: int) -> str:
     return f"{key} {n}" if n else key
 
 
 def put(**values: Any) -> None:
     """From now on these controls hold these values."""
     for key, value in values.items():
-        _times()[key] = _times().get(key, 0) + 1
-        st.session_state[widget(key)] = value
+        n = _times()[key] = _times().get(key, 0) + 1
+        st.session_state[_named(key, n)] = value
 
 
 def forget(key: str) -> None:

@@ -52,8 +52,8 @@ def run(
 
     Args: me: tells this work from another of the same `key`; first: what is said before the first step; again: on the button.
     """
+    place = st.empty()  # always: what is below stays in its place when there is nothing more to do
     if not work.complete and st.session_state.get(f"{key}_stopped") != me:
-        place = st.empty()
         with place.container():
             draw = _draw(Sight(0.0, first), key, me)
             work.go(lambda step: draw(seen(step)))
@@ -74,13 +74,13 @@ def look_on(
 
     While there is more to be done nothing after this is drawn.
     """
+    place = st.empty()
     if not work.complete and st.session_state.get(f"{key}_stopped") != me:
         behind = st.session_state.get(f"{key}_behind")
         if behind is None or behind.me != me or behind.stop.is_set():
             if behind is not None:
                 behind.stop.set()
             behind = st.session_state[f"{key}_behind"] = Behind(work, me, seen, Sight(0.0, first))
-        place = st.empty()
         with place.container():
             _draw(behind.sight, key, me)
         behind.look(PATIENCE)  # after the drawing: what is drawn just before a new run never gets to the browser

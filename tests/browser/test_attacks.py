@@ -67,6 +67,8 @@ def test_a_patch_is_placed_by_mouse(page: Page, server: str) -> None:
     page.mouse.down()
     page.mouse.move(middle[0] + 60, middle[1] + 40, steps=8)
     page.mouse.up()
-    expect(page.get_by_label("Top")).not_to_have_value("28")
+    top = page.get_by_role("spinbutton", name="Top")
+    expect(top).not_to_have_value("28")
+    assert top.count() == 1  # the one before it is out of sight
     settle(page)
     assert 100 < int(page.get_by_label("Left").input_value()) < 125
