@@ -39,7 +39,7 @@ def test_one_can_step_through_what_one_fooled_with_and_go_back(page: Page, serve
 
 
 def test_a_closer_look_can_be_stopped(page: Page, server: str) -> None:
-    page.goto(f"{server}/attacks?network=efficientnet_lite2&look=One+η+for+all&made=9")
+    page.goto(f"{server}/attacks?network=EfficientNet-Lite2&look=One+η+for+all&made=6")
     expect(page.get_by_text(re.compile(r"Step \d+ of \d+: mean loss"))).to_be_visible()
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text(re.compile(r"Stopped after \d+ steps"))).to_be_visible()
