@@ -230,42 +230,22 @@ def _buttons(
     else:
         go, step = ("Pause", "pause", run.pause), run.step
     free = steers and bool(name)
-    label, icon, act = go
+    alive = run is not None and not run.over
+    _button(key, "go", *go, free, type="primary", shortcut="k")
+    _button(key, "step", "One step", "skip_next", step, free, shortcut="s")
+    _button(key, "stop", "Stop", "stop", halt, free and alive)
+    _button(key, "anew", "Start anew", "replay", anew, free and run is not None)
+
+
+def _button(key: str, name: str, label: str, icon: str, act: Callable[[], None], free: bool, **options: Any) -> None:
     st.button(
         label,
-        key=f"{key}_go",
+        key=f"{key}_{name}",
         icon=f":material/{icon}:",
         on_click=_heard,
         args=(key, act),
-        type="primary",
-        shortcut="k",
         disabled=not free,
-    )
-    st.button(
-        "One step",
-        key=f"{key}_step",
-        icon=":material/skip_next:",
-        on_click=_heard,
-        args=(key, step),
-        shortcut="s",
-        disabled=not free,
-    )
-    alive = run is not None and not run.over
-    st.button(
-        "Stop",
-        key=f"{key}_stop",
-        icon=":material/stop:",
-        on_click=_heard,
-        args=(key, halt),
-        disabled=not (free and alive),
-    )
-    st.button(
-        "Start anew",
-        key=f"{key}_anew",
-        icon=":material/replay:",
-        on_click=_heard,
-        args=(key, anew),
-        disabled=not (free and run),
+        **options,
     )
 
 
